@@ -1,0 +1,101 @@
+import { days, hours, minutes, seconds } from './clock.ts';
+
+/** Every bound of the system in one place: sizes in bytes, times in ms. Nothing keyed by a peer's data grows without one. */
+export const limits = {
+  secure: {
+    /** DTLS datagram payload we send; larger certificate flights are fragmented at this (RFC 6347 §4.1.1). */
+    mtu: 1200,
+    /** TLS record payload we write: the reference device drops a session on a record over 8373 bytes. */
+    recordBytes: 4096,
+    /** A peer's certificate chain, in DER. */
+    chainBytes: 16 * 1024,
+    handshake: seconds(30),
+    /** Sessions whose handshake is not finished. */
+    halfOpen: 1000,
+    sessions: 20_000,
+    /** Handshake steps on libuv's pool at a time: more would starve file system and DNS. */
+    poolJobs: 2,
+    /** Life of a cookie key; the previous one is still accepted. */
+    cookieKey: minutes(5),
+    /** First retransmission of a DTLS flight; doubles up to the maximum (RFC 6347 §4.2.4.1). */
+    flightTimeout: seconds(1),
+    flightTimeoutMax: seconds(60),
+    keyUpdates: 256,
+    /** Decrypted or encrypted bytes that wait for their reader. */
+    queuedBytes: 64 * 1024,
+    pskIdentityBytes: 128,
+  },
+  session: {
+    /** A session without traffic is closed. */
+    idle: minutes(2),
+    /** A peer that does not read its answers is cut off. */
+    stall: seconds(30),
+    requestDeadline: seconds(20),
+    requestsInFlight: 8,
+    /** Requests that may wait at once: a peer beyond this is cut off. */
+    requestsQueued: 64,
+  },
+  coap: {
+    messageBytes: 8 * 1024 + 512,
+    bodyBytes: 64 * 1024,
+    options: 64,
+    optionBytes: 1034,
+    /** Block size exponent used over UDP: 1024 bytes (RFC 7959 §2.2). */
+    blockExponent: 6,
+    /** Block-wise bodies in assembly, per session. */
+    transfers: 4,
+    transfer: minutes(2),
+    /** Answers kept for duplicate detection, per session. */
+    duplicates: 64,
+    duplicateBytes: 64 * 1024,
+    /** How long a CON or NON message id is remembered: EXCHANGE_LIFETIME, NON_LIFETIME (RFC 7252 §4.8.2). */
+    exchangeLifetime: seconds(247),
+    nonLifetime: seconds(145),
+    /** First retransmission of a CON; with the random factor up to 1.5 times as long, then doubling (RFC 7252 §4.8). */
+    ackTimeout: seconds(2),
+    ackRandomFactor: 1.5,
+    maxRetransmit: 4,
+    /** CON messages to one peer that wait for their ACK at a time; the rest queue (RFC 7252 §4.7). */
+    nstart: 1,
+    /** An answer that takes longer is sent separately, after an empty ACK: well before the peer's ACK_TIMEOUT. */
+    separateAfter: seconds(1),
+    /** How long an own ping waits over TCP. */
+    pingTimeout: seconds(10),
+    /** Text of a peer's Abort or Release that is kept. */
+    diagnosticBytes: 256,
+  },
+  cbor: { depth: 16, items: 4096, bytes: 64 * 1024 },
+  der: { depth: 16, bytes: 16 * 1024 },
+  pem: { blocks: 10, bytes: 64 * 1024 },
+  path: { certificates: 10 },
+  pki: {
+    identityDays: days(90),
+    backdate: hours(1),
+    serialBytes: 16,
+    /** An issuer must outlive a new certificate by this, or the device refuses it as expiring. */
+    minimumLife: hours(2),
+  },
+  store: {
+    /** Group commit: synced writes are collected for at most this long or this many. */
+    commitDelay: 2,
+    commitBatch: 64,
+    attemptsPerDevice: 1000,
+  },
+  provision: {
+    /** Attempts open at a time. */
+    openAttempts: 20_000,
+    /** Sessions of one run are joined to one attempt when they follow within this time. */
+    run: minutes(5),
+  },
+  cloud: {
+    tokenRequest: seconds(10),
+    tokenLife: hours(1),
+    gatewaySessions: 20_000,
+  },
+  device: {
+    responseBytes: 8192,
+    endpoints: 16,
+    /** A credential that expires within this is not used. */
+    expiring: hours(1),
+  },
+} as const;
