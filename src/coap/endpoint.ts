@@ -1,0 +1,85 @@
+import type { Millis } from '../core/clock.ts';
+import type { CoapOption } from './message.ts';
+
+/**
+ * One end of a CoAP session without I/O, the same face over UDP (RFC 7252: exchange.ts) and over TCP (RFC 8323: stream.ts).
+ * Block-wise transfer (RFC 7959) happens inside: requests and responses that go in and come out are whole bodies.
+ */
+export interface CoapEndpoint {
+  /** Feeds one decrypted datagram, or any piece of the stream. */
+  receive(bytes: Uint8Array, now: Millis): void;
+  /** Sends a request; its outcome comes as an event with the id returned here. */
+  request(request: OutgoingRequest, now: Millis): number;
+  /** Answers a `request` event. Unknown or already answered ids are ignored: the peer may have gone. */
+  respond(id: number, response: OutgoingResponse, now: Millis): void;
+  /** Forgets an own request: a late answer is dropped. */
+  cancel(id: number): void;
+  /** Sends a ping (empty CON, RFC 7252 §4.3; 7.02, RFC 8323 §5.4); the outcome is a `pong` or `failed` event. */
+  ping(now: Millis): number;
+  /** Says goodbye where the transport has a word for it (7.04 Release, RFC 8323 §5.5). */
+  release(now: Millis): void;
+  nextTimeout(): Millis | undefined;
+  handleTimeout(now: Millis): void;
+  /** Messages to send, in order; each must travel in a datagram or TLS record of its own. Empties the queue. */
+  takeOutput(): Uint8Array[];
+  takeEvents(): CoapEvent[];
+}
+
+export type CoapEvent =
+  | { readonly type: 'request'; readonly id: number; readonly request: IncomingRequest }
+  | { readonly type: 'response'; readonly id: number; readonly response: IncomingResponse }
+  | { readonly type: 'pong'; readonly id: number }
+  /** An own request or ping that will get no answer. */
+  | { readonly type: 'failed'; readonly id: number; readonly reason: 'timeout' | 'reset' | 'too-large' | 'malformed' }
+  /** The peer announced the end: Release or Abort (RFC 8323 §5.5, §5.6). Close after the answers in flight. */
+  | { readonly type: 'released'; readonly text: string }
+  /** The peer broke the protocol; the session cannot go on (RFC 8323 §5.6: an Abort is in the output). */
+  | { readonly type: 'broken'; readonly text: string };
+
+export interface OutgoingRequest {
+  readonly method: Method;
+  readonly path: readonly string[];
+  readonly query?: readonly string[];
+  readonly payload?: Uint8Array;
+  readonly contentFormat?: number;
+  readonly accept?: number;
+  /** Further options (e.g. 2049, 2053). */
+  readonly options?: readonly CoapOption[];
+  /** UDP: CON (default) or NON. */
+  readonly confirmable?: boolean;
+  /** 0..8 bytes; default: 8 random ones. */
+  readonly token?: Uint8Array;
+  /** How long to wait for the answer, ms; default limits.session.requestDeadline. */
+  readonly timeout?: Millis;
+}
+
+export interface IncomingRequest {
+  readonly method: Method;
+  readonly path: readonly string[];
+  readonly query: readonly string[];
+  readonly payload: Uint8Array;
+  readonly contentFormat: number | undefined;
+  readonly accept: number | undefined;
+  readonly options: readonly CoapOption[];
+  readonly confirmable: boolean;
+  readonly token: Uint8Array;
+  /** Set when the request cannot be served as it is: answer with this code and text, run no handler. */
+  readonly fault?: { readonly code: number; readonly text: string };
+}
+
+export interface OutgoingResponse {
+  /** class * 100 + detail, e.g. 205. */
+  readonly code: number;
+  readonly payload?: Uint8Array;
+  readonly contentFormat?: number;
+  readonly options?: readonly CoapOption[];
+}
+
+export interface IncomingResponse {
+  readonly code: number;
+  readonly payload: Uint8Array;
+  readonly contentFormat: number | undefined;
+  readonly options: readonly CoapOption[];
+}
+
+export type Method = 'GET' | 'POST' | 'PUT' | 'DELETE' | 'FETCH' | 'PATCH' | 'iPATCH';
