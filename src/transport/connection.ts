@@ -1,0 +1,266 @@
+import type { CoapEndpoint, CoapEvent, IncomingRequest, OutgoingRequest, OutgoingResponse } from '../coap/endpoint.ts';
+import type { Clock, Millis } from '../core/clock.ts';
+import { limits } from '../core/limits.ts';
+import type { Association, AssociationEnd, AssociationEvent } from '../secure/association.ts';
+
+/**
+ * A secure association and the CoAP endpoint that speaks through it, as one thing without sockets. The edge feeds it what
+ * the network delivered and transmits what it hands out; whoever owns the session gets its events in order.
+ */
+export class Connection {
+  private readonly association: Association;
+  private readonly options: ConnectionOptions;
+  private endpoint: CoapEndpoint | undefined;
+  private lastActivity: Millis;
+  private open = 0;
+  private leaving: ConnectionEnd | undefined;
+  private ended = false;
+  private pumping = false;
+  private pumpAgain = false;
+  private backlogged = false;
+  private received = 0;
+  private sent = 0;
+  private transmissions = 0;
+
+  constructor(association: Association, options: ConnectionOptions) {
+    this.association = association;
+    this.options = options;
+    this.lastActivity = options.clock.now();
+    association.onProgress = () => this.pump(options.clock.now());
+  }
+
+  /** Sends what the association has ready from the start (a client's first flight). */
+  start(now: Millis): void {
+    this.pump(now);
+  }
+
+  /** Feeds one datagram, or any piece of the stream. */
+  receive(bytes: Uint8Array, now: Millis): void {
+    if (this.ended) return;
+    this.received += bytes.length;
+    this.lastActivity = now;
+    this.association.receive(bytes, now);
+    this.pump(now);
+  }
+
+  /** The stream's peer has closed its side. */
+  receiveEnd(now: Millis): void {
+    if (this.ended) return;
+    this.pump(now);
+    this.finish({ reason: 'truncated' }, now);
+  }
+
+  request(request: OutgoingRequest, now: Millis): number | undefined {
+    const id = this.endpoint?.request(request, now);
+    this.pump(now);
+    return id;
+  }
+
+  cancel(id: number): void {
+    this.endpoint?.cancel(id);
+  }
+
+  ping(now: Millis): number | undefined {
+    const id = this.endpoint?.ping(now);
+    this.pump(now);
+    return id;
+  }
+
+  respond(id: number, response: OutgoingResponse, now: Millis): void {
+    if (this.ended) return;
+    this.open--;
+    this.endpoint?.respond(id, response, now);
+    this.pump(now);
+  }
+
+  providePsk(key: Uint8Array | undefined, now: Millis): void {
+    if (this.ended) return;
+    this.association.providePsk(key, now);
+    this.pump(now);
+  }
+
+  /** Says goodbye (close_notify) and ends. */
+  close(now: Millis): void {
+    if (this.ended) return;
+    this.endpoint?.release(now);
+    this.pump(now);
+    if (this.ended) return;
+    this.association.close(now);
+    this.flush();
+    this.finish({ reason: 'local' }, now);
+  }
+
+  /** Ends without a word. */
+  abort(reason: ConnectionEnd, now: Millis): void {
+    this.finish(reason, now);
+  }
+
+  /** The wire is full: nothing more is read until `resume`. A peer that does not read must not make us queue answers. */
+  stall(): void {
+    this.backlogged = true;
+  }
+
+  resume(now: Millis): void {
+    if (!this.backlogged) return;
+    this.backlogged = false;
+    this.pump(now);
+  }
+
+  nextTimeout(): Millis | undefined {
+    if (this.ended) return undefined;
+    const due = [this.association.nextTimeout(), this.endpoint?.nextTimeout()];
+    if (this.options.idle !== undefined) due.push(this.lastActivity + this.options.idle);
+    return due.reduce(
+      (first, at) => (at === undefined || (first !== undefined && first <= at) ? first : at),
+      undefined,
+    );
+  }
+
+  handleTimeout(now: Millis): void {
+    if (this.ended) return;
+    this.association.handleTimeout(now);
+    this.endpoint?.handleTimeout(now);
+    this.pump(now);
+    if (this.ended || this.options.idle === undefined) return;
+    if (now < this.lastActivity + this.options.idle) return;
+    this.association.close(now);
+    this.flush();
+    this.finish({ reason: 'idle' }, now);
+  }
+
+  /** Bytes and datagrams (or TLS writes) on the wire so far, secure layer included. */
+  get traffic(): Traffic {
+    return { bytesIn: this.received, bytesOut: this.sent, transmissions: this.transmissions };
+  }
+
+  get established(): boolean {
+    return this.endpoint !== undefined;
+  }
+
+  get closed(): boolean {
+    return this.ended;
+  }
+
+  private get overloaded(): boolean {
+    return this.backlogged || this.open >= limits.session.requestsInFlight;
+  }
+
+  /** Moves events up and output down until nothing moves. Handlers may call back in: they only ask for another round. */
+  private pump(now: Millis): void {
+    this.pumpAgain = true;
+    if (this.pumping) return;
+    this.pumping = true;
+    try {
+      while (this.pumpAgain && !this.ended) {
+        this.pumpAgain = false;
+        this.flush();
+        if (!this.overloaded) for (const event of this.association.takeEvents()) this.secureEvent(event, now);
+        for (const event of this.endpoint?.takeEvents() ?? []) this.coapEvent(event, now);
+        this.flush();
+        this.leaveIfDone(now);
+      }
+    } finally {
+      this.pumping = false;
+    }
+  }
+
+  private flush(): void {
+    const now = this.options.clock.now();
+    for (const message of this.endpoint?.takeOutput() ?? []) this.association.send(message, now);
+    for (const bytes of this.association.takeOutput()) {
+      this.sent += bytes.length;
+      this.transmissions++;
+      this.options.transmit(bytes);
+    }
+  }
+
+  private secureEvent(event: AssociationEvent, now: Millis): void {
+    if (this.ended) return;
+    switch (event.type) {
+      case 'message':
+        this.endpoint?.receive(event.bytes, now);
+        break;
+      case 'established':
+        this.endpoint = this.options.createEndpoint();
+        this.emit(event, now);
+        break;
+      case 'closed':
+        this.flush();
+        this.finish(event.end, now);
+        return;
+      default:
+        this.emit(event, now);
+    }
+    this.pumpAgain = true;
+  }
+
+  private coapEvent(event: CoapEvent, now: Millis): void {
+    if (this.ended) return;
+    switch (event.type) {
+      case 'request':
+        this.open++;
+        if (this.open > limits.session.requestsQueued)
+          this.leaving = { reason: 'broken', text: 'too many requests at once' };
+        this.emit(event, now);
+        break;
+      case 'released':
+        this.leaving = { reason: 'released' };
+        break;
+      case 'broken':
+        this.leaving = { reason: 'broken', text: event.text };
+        break;
+      default:
+        this.emit(event, now);
+    }
+    this.pumpAgain = true;
+  }
+
+  /** A peer that released the session still gets the answers it asked for (RFC 8323 §5.5); one that broke it does not. */
+  private leaveIfDone(now: Millis): void {
+    if (!this.leaving || (this.leaving.reason === 'released' && this.open > 0)) return;
+    this.association.close(now);
+    this.flush();
+    this.finish(this.leaving, now);
+  }
+
+  private finish(end: ConnectionEnd, now: Millis): void {
+    if (this.ended) return;
+    this.ended = true;
+    this.association.onProgress = undefined;
+    this.association.abort();
+    this.emit({ type: 'closed', end }, now);
+  }
+
+  private emit(event: ConnectionEvent, now: Millis): void {
+    this.options.onEvent(event, now);
+  }
+}
+
+export interface ConnectionOptions {
+  readonly clock: Clock;
+  /** The CoAP half, made when the handshake is through. */
+  readonly createEndpoint: () => CoapEndpoint;
+  /** Puts one datagram, or the next piece of the stream, on the wire. */
+  readonly transmit: (bytes: Uint8Array) => void;
+  readonly onEvent: (event: ConnectionEvent, now: Millis) => void;
+  /** Without traffic for this long the session is closed; undefined: never. */
+  readonly idle: Millis | undefined;
+}
+
+export type ConnectionEvent =
+  | Extract<AssociationEvent, { type: 'client-hello' | 'psk-lookup' | 'established' | 'alert' }>
+  | { readonly type: 'request'; readonly id: number; readonly request: IncomingRequest }
+  | Extract<CoapEvent, { type: 'response' | 'pong' | 'failed' }>
+  /** Always the last event. */
+  | { readonly type: 'closed'; readonly end: ConnectionEnd };
+
+export type ConnectionEnd =
+  | AssociationEnd
+  | { readonly reason: 'idle' | 'released' | 'replaced' | 'stalled' }
+  | { readonly reason: 'broken' | 'unreachable'; readonly text: string };
+
+export interface Traffic {
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+  readonly transmissions: number;
+}

@@ -1,0 +1,141 @@
+import { createServer, type Server, type Socket } from 'node:net';
+import { createStreamEndpoint } from '../coap/stream.ts';
+import type { Timers } from '../core/clock.ts';
+import { limits } from '../core/limits.ts';
+import type { RandomSource } from '../core/random.ts';
+import type { Association } from '../secure/association.ts';
+import { listenError } from './listen-error.ts';
+import { type CoapServer, type CoapServerOptions, LiveSession, type SessionOwner } from './session.ts';
+
+/** Pending connections the kernel holds for us: a small queue costs a storm of first boots whole seconds. */
+const backlog = 4096;
+
+/** CoAP over TLS over TCP (coaps+tcp, RFC 8323 §8.2). */
+export async function listenTcp(options: CoapServerOptions): Promise<CoapServer> {
+  const server = createServer({ noDelay: true, allowHalfOpen: true });
+  const listening = new TcpServer(server, options);
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (error) => reject(listenError(error, 'tcp', options)));
+    server.listen({ port: options.port, host: options.host, backlog }, resolve);
+  });
+  server.removeAllListeners('error');
+  return listening;
+}
+
+class TcpServer implements CoapServer {
+  private readonly server: Server;
+  private readonly open = new Set<LiveSession>();
+  private halfOpen = 0;
+
+  constructor(server: Server, options: CoapServerOptions) {
+    this.server = server;
+    server.on('connection', (socket) => this.adopt(socket, options));
+  }
+
+  get port(): number {
+    const address = this.server.address();
+    return typeof address === 'object' && address ? address.port : 0;
+  }
+
+  get sessions(): number {
+    return this.open.size;
+  }
+
+  async close(): Promise<void> {
+    const closed = new Promise<void>((resolve) => this.server.close(() => resolve()));
+    for (const session of [...this.open]) session.close();
+    await closed;
+  }
+
+  private adopt(socket: Socket, options: CoapServerOptions): void {
+    if (this.halfOpen >= limits.secure.halfOpen || this.open.size >= limits.secure.sessions) {
+      socket.destroy();
+      return;
+    }
+    this.halfOpen++;
+    let waiting = true;
+    const settled = (): void => {
+      if (!waiting) return;
+      waiting = false;
+      this.halfOpen--;
+    };
+    const session = streamSession(socket, {
+      association: options.context().accept(options.timers.now()),
+      timers: options.timers,
+      random: options.random,
+      idle: options.idle,
+      owner: options.owner,
+      onEstablished: settled,
+      onClosed: () => {
+        settled();
+        this.open.delete(session);
+      },
+    });
+    this.open.add(session);
+    session.start();
+  }
+}
+
+export interface StreamSessionOptions {
+  readonly association: Association;
+  readonly timers: Timers;
+  readonly random: RandomSource;
+  readonly idle: number | undefined;
+  readonly owner: SessionOwner;
+  readonly onEstablished?: () => void;
+  readonly onClosed?: () => void;
+}
+
+/** How long a closing socket waits for the peer's FIN while it drops what still arrives: an early RST could eat our alert. */
+const linger = 2_000;
+
+/** Joins a connected socket to a session; used by servers and clients alike. */
+export function streamSession(socket: Socket, options: StreamSessionOptions): LiveSession {
+  let unstall: (() => void) | undefined;
+  const session = new LiveSession({
+    transport: 'coaps+tcp',
+    peer: addressText(socket),
+    association: options.association,
+    createEndpoint: () => createStreamEndpoint({ random: options.random }),
+    transmit: (bytes) => {
+      if (socket.destroyed) return;
+      // One write an output: each is a TLS record, and a record holds one CoAP message (plgd-device c2).
+      socket.write(bytes, () => {
+        if (unstall && socket.writableLength <= limits.secure.queuedBytes / 2) unstall();
+      });
+      if (!unstall && socket.writableLength > limits.secure.queuedBytes) stall();
+    },
+    timers: options.timers,
+    idle: options.idle,
+    owner: options.owner,
+    ...(options.onEstablished && { onEstablished: options.onEstablished }),
+    onClosed: () => {
+      socket.end();
+      const cancel = options.timers.schedule(options.timers.now() + linger, () => socket.destroy());
+      socket.once('close', cancel);
+      options.onClosed?.();
+    },
+  });
+  const stall = (): void => {
+    session.stall();
+    socket.pause();
+    const giveUp = options.timers.schedule(options.timers.now() + limits.session.stall, () => {
+      session.abort({ reason: 'stalled' });
+      socket.destroy();
+    });
+    unstall = () => {
+      unstall = undefined;
+      giveUp();
+      session.resume();
+      socket.resume();
+    };
+  };
+  socket.on('data', (bytes) => session.receive(bytes));
+  socket.on('end', () => session.receiveEnd());
+  socket.on('error', (error) => session.abort({ reason: 'unreachable', text: error.message }));
+  socket.on('close', () => session.abort({ reason: 'truncated' }));
+  return session;
+}
+
+const addressText = ({ remoteAddress = '?', remotePort = 0 }: Socket): string =>
+  remoteAddress.includes(':') ? `[${remoteAddress}]:${remotePort}` : `${remoteAddress}:${remotePort}`;
