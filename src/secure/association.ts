@@ -23,7 +23,7 @@ export interface Association {
   handleTimeout(now: Millis): void;
   /** What is to go on the wire, in order: datagrams, or pieces of the stream. Empties the queue. */
   takeOutput(): Uint8Array[];
-  /** What happened, in order. Empties the queue. */
+  /** What happened, in order. Empties the queue; call until it gives nothing, for taking resumes paused decrypting. */
   takeEvents(): AssociationEvent[];
   /**
    * Received bytes that still wait in here: not decrypted yet, or decrypted and not taken. Past limits.secure.queuedBytes

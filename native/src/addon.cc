@@ -1,0 +1,531 @@
+// The N-API face (version 8): plain functions over opaque handles. src/secure/native.ts has their types.
+//
+// Nothing here is static but the counters: all handles belong to the JavaScript values that hold them.
+#include <node_api.h>
+
+#include <atomic>
+#include <cstdio>
+#include <cstring>
+
+#include "session.h"
+
+namespace {
+
+std::atomic<int> liveContexts{0}, runningJobs{0};
+
+// ---- values ----------------------------------------------------------------------------------------------------------
+
+napi_value property(napi_env env, napi_value object, const char* name) {
+  napi_value value = nullptr;
+  napi_get_named_property(env, object, name, &value);
+  return value;
+}
+
+napi_valuetype typeOf(napi_env env, napi_value value) {
+  napi_valuetype type = napi_undefined;
+  napi_typeof(env, value, &type);
+  return type;
+}
+
+bool readBytes(napi_env env, napi_value value, const uint8_t** data, size_t* size) {
+  napi_typedarray_type type;
+  void* start = nullptr;
+  bool is = false;
+  if (napi_is_typedarray(env, value, &is) != napi_ok || !is) return false;
+  if (napi_get_typedarray_info(env, value, &type, size, &start, nullptr, nullptr) != napi_ok) return false;
+  *data = static_cast<const uint8_t*>(start);
+  return type == napi_uint8_array;
+}
+
+Bytes toBytes(napi_env env, napi_value value) {
+  const uint8_t* data = nullptr;
+  size_t size = 0;
+  return readBytes(env, value, &data, &size) && size > 0 ? Bytes(data, data + size) : Bytes();
+}
+
+std::string toText(napi_env env, napi_value value) {
+  size_t size = 0;
+  if (napi_get_value_string_utf8(env, value, nullptr, 0, &size) != napi_ok) return {};
+  std::string text(size, 0);
+  napi_get_value_string_utf8(env, value, text.data(), size + 1, &size);
+  return text;
+}
+
+double toNumber(napi_env env, napi_value value) {
+  double number = 0;
+  napi_get_value_double(env, value, &number);
+  return number;
+}
+
+bool toBool(napi_env env, napi_value value) {
+  bool flag = false;
+  napi_get_value_bool(env, value, &flag);
+  return flag;
+}
+
+template <typename T>
+std::vector<T> toList(napi_env env, napi_value list, T (*convert)(napi_env, napi_value)) {
+  uint32_t count = 0;
+  napi_get_array_length(env, list, &count);
+  std::vector<T> out;
+  for (uint32_t i = 0; i < count; i++) {
+    napi_value element = nullptr;
+    napi_get_element(env, list, i, &element);
+    out.push_back(convert(env, element));
+  }
+  return out;
+}
+
+napi_value fromBytes(napi_env env, const Bytes& bytes) {
+  void* data = nullptr;
+  napi_value buffer = nullptr, view = nullptr;
+  napi_create_arraybuffer(env, bytes.size(), &data, &buffer);
+  if (!bytes.empty()) memcpy(data, bytes.data(), bytes.size());
+  napi_create_typedarray(env, napi_uint8_array, bytes.size(), buffer, 0, &view);
+  return view;
+}
+
+napi_value fromText(napi_env env, const std::string& text) {
+  napi_value value = nullptr;
+  napi_create_string_utf8(env, text.data(), text.size(), &value);
+  return value;
+}
+
+napi_value fromNumber(napi_env env, double number) {
+  napi_value value = nullptr;
+  napi_create_double(env, number, &value);
+  return value;
+}
+
+napi_value undefined(napi_env env) {
+  napi_value value = nullptr;
+  napi_get_undefined(env, &value);
+  return value;
+}
+
+class List {
+ public:
+  explicit List(napi_env env) : env_(env) { napi_create_array(env, &array_); }
+  void add(napi_value value) { napi_set_element(env_, array_, size_++, value); }
+  napi_value get() const { return array_; }
+
+ private:
+  napi_env env_;
+  napi_value array_ = nullptr;
+  uint32_t size_ = 0;
+};
+
+napi_value fromList(napi_env env, const std::vector<Bytes>& list) {
+  List out(env);
+  for (const auto& bytes : list) out.add(fromBytes(env, bytes));
+  return out.get();
+}
+
+void setProperty(napi_env env, napi_value object, const char* name, napi_value value) {
+  napi_set_named_property(env, object, name, value);
+}
+
+napi_value fail(napi_env env, const std::string& message) {
+  napi_throw_error(env, nullptr, message.c_str());
+  return nullptr;
+}
+
+struct Arguments {
+  static constexpr size_t most = 5;
+  napi_value values[most] = {};
+  Arguments(napi_env env, napi_callback_info info) {
+    size_t count = most;
+    napi_get_cb_info(env, info, &count, values, nullptr, nullptr);
+  }
+  napi_value operator[](size_t index) const { return values[index]; }
+};
+
+// ---- handles ---------------------------------------------------------------------------------------------------------
+
+using TrustHandle = std::shared_ptr<const Trust>;
+using ContextHandle = std::shared_ptr<Context>;
+
+struct SessionHandle {
+  std::unique_ptr<Session> session;
+  bool busy = false;  // a pool thread owns the session
+  bool freeWhenDone = false;
+};
+
+template <typename T>
+napi_value wrap(napi_env env, T* handle) {
+  napi_value external = nullptr;
+  napi_create_external(
+      env, handle, [](napi_env, void* data, void*) { delete static_cast<T*>(data); }, nullptr, &external);
+  return external;
+}
+
+template <typename T>
+T* unwrap(napi_env env, napi_value external) {
+  void* data = nullptr;
+  if (typeOf(env, external) != napi_external || napi_get_value_external(env, external, &data) != napi_ok) return nullptr;
+  return static_cast<T*>(data);
+}
+
+// The session of a handle that this thread may use now, or null after throwing.
+Session* usable(napi_env env, napi_value external) {
+  auto* handle = unwrap<SessionHandle>(env, external);
+  if (handle && handle->session && !handle->busy) return handle->session.get();
+  napi_throw_error(env, nullptr, handle && handle->busy ? "the session is busy" : "the session is freed");
+  return nullptr;
+}
+
+// ---- results ---------------------------------------------------------------------------------------------------------
+
+napi_value fromReport(napi_env env, const PathReport& report) {
+  napi_value object = nullptr;
+  napi_create_object(env, &object);
+  List errors(env);
+  for (const auto& finding : report.findings) {
+    napi_value error = nullptr;
+    napi_create_object(env, &error);
+    setProperty(env, error, "depth", fromNumber(env, finding.depth));
+    setProperty(env, error, "code", fromText(env, pathCodeName(finding.code)));
+    setProperty(env, error, "text", fromText(env, X509_verify_cert_error_string(finding.code)));
+    setProperty(env, error, "certificate", fromBytes(env, finding.certificate));
+    errors.add(error);
+  }
+  setProperty(env, object, "presented", fromList(env, report.presented));
+  setProperty(env, object, "path", fromList(env, report.path));
+  setProperty(env, object, "errors", errors.get());
+  return object;
+}
+
+// OpenSSL's name of a cipher suite, or its number.
+std::string suiteName(SSL* ssl, const uint8_t* id) {
+  const unsigned number = static_cast<unsigned>(id[0] << 8 | id[1]);
+  if (number == 0x00ff) return "TLS_EMPTY_RENEGOTIATION_INFO_SCSV";
+  if (number == 0x5600) return "TLS_FALLBACK_SCSV";
+  if (const SSL_CIPHER* cipher = SSL_CIPHER_find(ssl, id)) return SSL_CIPHER_get_name(cipher);
+  char text[8];
+  snprintf(text, sizeof text, "0x%04X", number);
+  return text;
+}
+
+napi_value fromHello(napi_env env, SSL* ssl, const Hello& hello) {
+  constexpr size_t most = 2 * 64;  // a peer chooses how many
+  List suites(env);
+  for (size_t i = 0; i + 1 < hello.ciphers.size() && i < most; i += 2)
+    suites.add(fromText(env, suiteName(ssl, hello.ciphers.data() + i)));
+  napi_value object = nullptr;
+  napi_create_object(env, &object);
+  setProperty(env, object, "legacyVersion", fromNumber(env, hello.legacyVersion));
+  setProperty(env, object, "cipherSuites", suites.get());
+  setProperty(env, object, "groups", fromBytes(env, hello.groups));
+  setProperty(env, object, "signatureAlgorithms", fromBytes(env, hello.signatureAlgorithms));
+  setProperty(env, object, "serverName", fromBytes(env, hello.serverName));
+  setProperty(env, object, "alpn", fromBytes(env, hello.alpn));
+  setProperty(env, object, "versions", fromBytes(env, hello.versions));
+  return object;
+}
+
+napi_value takePeer(napi_env env, Session& session) {
+  const PathReport report = std::move(session.report);
+  session.report = PathReport();
+  return report.presented.empty() ? undefined(env) : fromReport(env, report);
+}
+
+napi_value payload(napi_env env, Session& session, const Item& item) {
+  napi_value object = nullptr;
+  switch (item.kind) {
+    case ItemKind::output:
+    case ItemKind::message:
+    case ItemKind::psk:
+      return fromBytes(env, item.bytes);
+    case ItemKind::alert:
+      return fromNumber(env, item.number);
+    case ItemKind::hello: {
+      const napi_value facts = fromHello(env, session.ssl(), session.hello);
+      const unsigned seen = session.hello.legacyVersion;
+      session.hello = Hello();
+      session.hello.legacyVersion = seen;
+      return facts;
+    }
+    case ItemKind::established:
+      napi_create_object(env, &object);
+      setProperty(env, object, "version", fromText(env, SSL_get_version(session.ssl())));
+      setProperty(env, object, "cipherSuite", fromText(env, SSL_get_cipher_name(session.ssl())));
+      setProperty(env, object, "peer", takePeer(env, session));
+      setProperty(env, object, "pskIdentity",
+                  session.pskIdentity.empty() ? undefined(env) : fromBytes(env, session.pskIdentity));
+      return object;
+    case ItemKind::failed:
+      napi_create_object(env, &object);
+      setProperty(env, object, "error", fromText(env, session.error));
+      setProperty(env, object, "peer", takePeer(env, session));
+      return object;
+    case ItemKind::peerClosed:
+      break;
+  }
+  return undefined(env);
+}
+
+// [state, more, flight timeout (ms, 0: none outstanding), timer starts, kind, payload, kind, payload, ...]
+napi_value outcome(napi_env env, Session& session) {
+  List list(env);
+  list.add(fromNumber(env, static_cast<int>(session.state())));
+  list.add(fromNumber(env, session.more() ? 1 : 0));
+  list.add(fromNumber(env, session.flightRemaining() < 0 ? 0 : session.flightTimeout()));
+  list.add(fromNumber(env, session.timerStarts()));
+  const std::vector<Item> items = std::move(session.items);
+  session.items = {};
+  for (const auto& item : items) {
+    list.add(fromNumber(env, static_cast<int>(item.kind)));
+    list.add(payload(env, session, item));
+  }
+  return list.get();
+}
+
+// ---- functions -------------------------------------------------------------------------------------------------------
+
+// createTrust(options): handle
+napi_value createTrust(napi_env env, napi_callback_info info) {
+  const Arguments arguments(env, info);
+  const napi_value from = arguments[0];
+  const std::string purpose = toText(env, property(env, from, "purpose"));
+  TrustOptions options;
+  options.anchors = toList(env, property(env, from, "anchors"), toBytes);
+  options.intermediates = toList(env, property(env, from, "intermediates"), toBytes);
+  options.crls = toList(env, property(env, from, "crls"), toBytes);
+  options.fingerprints = toList(env, property(env, from, "fingerprints"), toBytes);
+  options.tolerate = toList(env, property(env, from, "tolerate"), toText);
+  options.ignoreDates = toBool(env, property(env, from, "ignoreDates"));
+  options.purpose = purpose == "client" ? Purpose::client : purpose == "server" ? Purpose::server : Purpose::any;
+  std::string error;
+  auto trust = Trust::create(options, error);
+  return trust ? wrap(env, new TrustHandle(std::move(trust))) : fail(env, error);
+}
+
+// verifyPath(trust, presented, at): report, or undefined when the leaf is no certificate
+napi_value verifyPath(napi_env env, napi_callback_info info) {
+  const Arguments arguments(env, info);
+  const auto* trust = unwrap<TrustHandle>(env, arguments[0]);
+  if (!trust) return fail(env, "not a trust handle");
+  STACK_OF(X509)* presented = sk_X509_new_null();
+  for (const Bytes& der : toList(env, arguments[1], toBytes)) {
+    X509Ptr certificate = parseCertificate(der);
+    if (!certificate && sk_X509_num(presented) == 0) break;
+    if (certificate) sk_X509_push(presented, certificate.release());
+  }
+  napi_value result = undefined(env);
+  if (sk_X509_num(presented) > 0)
+    result = fromReport(env, (*trust)->verify(presented, static_cast<int64_t>(toNumber(env, arguments[2]))));
+  sk_X509_pop_free(presented, X509_free);
+  return result;
+}
+
+// createContext(options): handle
+napi_value createContext(napi_env env, napi_callback_info info) {
+  const Arguments arguments(env, info);
+  const napi_value from = arguments[0];
+  const auto size = [&](const char* name) { return static_cast<size_t>(toNumber(env, property(env, from, name))); };
+  const auto flag = [&](const char* name) { return toBool(env, property(env, from, name)); };
+  ContextOptions options;
+  options.datagram = flag("datagram");
+  options.server = flag("server");
+  options.requireCertificate = flag("requireCertificate");
+  options.simulatedClock = flag("simulatedClock");
+  options.pskLookup = flag("pskLookup");
+  options.minVersion = static_cast<int>(size("minVersion"));
+  options.maxVersion = static_cast<int>(size("maxVersion"));
+  options.chain = toList(env, property(env, from, "chain"), toBytes);
+  options.privateKey = toBytes(env, property(env, from, "privateKey"));
+  options.ciphers = toText(env, property(env, from, "ciphers"));
+  options.groups = toText(env, property(env, from, "groups"));
+  options.signatureAlgorithms = toText(env, property(env, from, "signatureAlgorithms"));
+  options.alpn = toText(env, property(env, from, "alpn"));
+  options.pskIdentity = toBytes(env, property(env, from, "pskIdentity"));
+  options.pskKey = toBytes(env, property(env, from, "pskKey"));
+  options.mtu = size("mtu");
+  options.recordBytes = size("recordBytes");
+  options.chainBytes = size("chainBytes");
+  options.pskIdentityBytes = size("pskIdentityBytes");
+  options.keyUpdates = static_cast<unsigned>(size("keyUpdates"));
+  options.flightTimeout = static_cast<unsigned>(size("flightTimeout"));
+  options.flightTimeoutMax = static_cast<unsigned>(size("flightTimeoutMax"));
+  options.cookieKey = static_cast<int64_t>(size("cookieKey"));
+  if (const auto* trust = unwrap<TrustHandle>(env, property(env, from, "trust"))) options.trust = *trust;
+  std::string error;
+  auto context = Context::create(std::move(options), error);
+  if (!context) return fail(env, error);
+  liveContexts++;
+  napi_value external = nullptr;
+  napi_create_external(
+      env, new ContextHandle(std::move(context)),
+      [](napi_env, void* data, void*) {
+        delete static_cast<ContextHandle*>(data);
+        liveContexts--;
+      },
+      nullptr, &external);
+  return external;
+}
+
+// openSession(context, now, serverName): handle
+napi_value openSession(napi_env env, napi_callback_info info) {
+  const Arguments arguments(env, info);
+  const auto* context = unwrap<ContextHandle>(env, arguments[0]);
+  if (!context) return fail(env, "not a context handle");
+  auto session = std::make_unique<Session>(**context);
+  session->begin(*context, static_cast<int64_t>(toNumber(env, arguments[1])));
+  const std::string serverName = toText(env, arguments[2]);
+  if (!serverName.empty()) session->setServerName(serverName);
+  return wrap(env, new SessionHandle{std::move(session)});
+}
+
+// listen(context, peer, datagram, now): session handle, reply, or undefined
+napi_value listen(napi_env env, napi_callback_info info) {
+  const Arguments arguments(env, info);
+  const auto* context = unwrap<ContextHandle>(env, arguments[0]);
+  if (!context) return fail(env, "not a context handle");
+  Bytes reply;
+  auto session = (*context)->listen(toText(env, arguments[1]), toBytes(env, arguments[2]),
+                                    static_cast<int64_t>(toNumber(env, arguments[3])), reply);
+  if (session) return wrap(env, new SessionHandle{std::move(session)});
+  return reply.empty() ? undefined(env) : fromBytes(env, reply);
+}
+
+// feed(session, bytes)
+napi_value feed(napi_env env, napi_callback_info info) {
+  const Arguments arguments(env, info);
+  Session* session = usable(env, arguments[0]);
+  const uint8_t* data = nullptr;
+  size_t size = 0;
+  if (session && readBytes(env, arguments[1], &data, &size)) session->feed(data, size);
+  return nullptr;
+}
+
+// run(session, budget): outcome
+napi_value run(napi_env env, napi_callback_info info) {
+  const Arguments arguments(env, info);
+  Session* session = usable(env, arguments[0]);
+  if (!session) return nullptr;
+  session->run(static_cast<size_t>(toNumber(env, arguments[1])));
+  return outcome(env, *session);
+}
+
+struct Job {
+  napi_async_work work = nullptr;
+  napi_ref keepAlive = nullptr;  // strong: the handle outlives the job
+  napi_ref done = nullptr;
+  SessionHandle* handle = nullptr;
+};
+
+void finishJob(napi_env env, napi_status, void* data) {
+  std::unique_ptr<Job> job(static_cast<Job*>(data));
+  SessionHandle& handle = *job->handle;
+  runningJobs--;
+  handle.busy = false;
+  napi_value callback = nullptr, result = undefined(env), receiver = undefined(env);
+  if (handle.freeWhenDone) handle.session.reset();
+  else result = outcome(env, *handle.session);
+  napi_get_reference_value(env, job->done, &callback);
+  napi_delete_reference(env, job->done);
+  napi_delete_reference(env, job->keepAlive);
+  napi_delete_async_work(env, job->work);
+  napi_value ignored = nullptr;
+  if (napi_call_function(env, receiver, callback, 1, &result, &ignored) == napi_pending_exception) {
+    napi_value thrown = nullptr;
+    napi_get_and_clear_last_exception(env, &thrown);
+    napi_fatal_exception(env, thrown);
+  }
+}
+
+// runOnPool(session, done): a handshake step on libuv's pool, then done(outcome), or done(undefined) if freed meanwhile
+napi_value runOnPool(napi_env env, napi_callback_info info) {
+  const Arguments arguments(env, info);
+  if (!usable(env, arguments[0])) return nullptr;
+  auto job = std::make_unique<Job>();
+  job->handle = unwrap<SessionHandle>(env, arguments[0]);
+  napi_create_reference(env, arguments[0], 1, &job->keepAlive);
+  napi_create_reference(env, arguments[1], 1, &job->done);
+  napi_create_async_work(
+      env, nullptr, fromText(env, "firstboot:handshake"),
+      [](napi_env, void* data) { static_cast<Job*>(data)->handle->session->run(0); }, finishJob, job.get(), &job->work);
+  job->handle->busy = true;
+  runningJobs++;
+  napi_queue_async_work(env, job.release()->work);
+  return nullptr;
+}
+
+// retransmit(session): outcome; no new timer start in it means that nothing was due yet
+napi_value retransmit(napi_env env, napi_callback_info info) {
+  const Arguments arguments(env, info);
+  Session* session = usable(env, arguments[0]);
+  if (!session) return nullptr;
+  session->retransmit();
+  return outcome(env, *session);
+}
+
+// send(session, message): outcome
+napi_value send(napi_env env, napi_callback_info info) {
+  const Arguments arguments(env, info);
+  Session* session = usable(env, arguments[0]);
+  const uint8_t* data = nullptr;
+  size_t size = 0;
+  if (!session || !readBytes(env, arguments[1], &data, &size)) return nullptr;
+  session->send(data, size);
+  return outcome(env, *session);
+}
+
+// providePsk(session, key or undefined)
+napi_value providePsk(napi_env env, napi_callback_info info) {
+  const Arguments arguments(env, info);
+  Session* session = usable(env, arguments[0]);
+  if (!session) return nullptr;
+  const Bytes key = toBytes(env, arguments[1]);
+  session->providePsk(key.empty() ? nullptr : &key);
+  return nullptr;
+}
+
+// shutdown(session): outcome, with close_notify in it
+napi_value shutdown(napi_env env, napi_callback_info info) {
+  const Arguments arguments(env, info);
+  Session* session = usable(env, arguments[0]);
+  if (!session) return nullptr;
+  session->shutdown();
+  return outcome(env, *session);
+}
+
+// free(session): at once, or when the running job is done
+napi_value freeSession(napi_env env, napi_callback_info info) {
+  const Arguments arguments(env, info);
+  auto* handle = unwrap<SessionHandle>(env, arguments[0]);
+  if (!handle) return fail(env, "not a session handle");
+  if (handle->busy) handle->freeWhenDone = true;
+  else handle->session.reset();
+  return nullptr;
+}
+
+// statistics(): {contexts, sessions, jobs}
+napi_value statistics(napi_env env, napi_callback_info) {
+  napi_value object = nullptr;
+  napi_create_object(env, &object);
+  setProperty(env, object, "contexts", fromNumber(env, liveContexts));
+  setProperty(env, object, "sessions", fromNumber(env, Session::liveCount()));
+  setProperty(env, object, "jobs", fromNumber(env, runningJobs));
+  return object;
+}
+
+napi_value init(napi_env env, napi_value exports) {
+  const napi_property_descriptor functions[] = {
+#define FUNCTION(name, function) {name, nullptr, function, nullptr, nullptr, nullptr, napi_enumerable, nullptr}
+      FUNCTION("createTrust", createTrust), FUNCTION("verifyPath", verifyPath),
+      FUNCTION("createContext", createContext), FUNCTION("openSession", openSession),
+      FUNCTION("listen", listen), FUNCTION("feed", feed),
+      FUNCTION("run", run), FUNCTION("runOnPool", runOnPool),
+      FUNCTION("retransmit", retransmit), FUNCTION("send", send),
+      FUNCTION("providePsk", providePsk), FUNCTION("shutdown", shutdown),
+      FUNCTION("free", freeSession), FUNCTION("statistics", statistics),
+#undef FUNCTION
+  };
+  napi_define_properties(env, exports, sizeof functions / sizeof functions[0], functions);
+  return exports;
+}
+
+}  // namespace
+
+NAPI_MODULE_INIT() { return init(env, exports); }
