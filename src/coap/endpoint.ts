@@ -6,7 +6,7 @@ import type { CoapOption } from './message.ts';
  * Block-wise transfer (RFC 7959) happens inside: requests and responses that go in and come out are whole bodies.
  */
 export interface CoapEndpoint {
-  /** Feeds one decrypted datagram, or any piece of the stream. */
+  /** Feeds one decrypted datagram, or any piece of the stream. Payloads share the memory of `bytes`: it must not be reused. */
   receive(bytes: Uint8Array, now: Millis): void;
   /** Sends a request; its outcome comes as an event with the id returned here. */
   request(request: OutgoingRequest, now: Millis): number;
@@ -20,6 +20,11 @@ export interface CoapEndpoint {
   release(now: Millis): void;
   nextTimeout(): Millis | undefined;
   handleTimeout(now: Millis): void;
+  /**
+   * Whether more input should be held back (a stream whose peer sends requests faster than they are answered, or does
+   * not read): stop reading the socket until it is false again. What has been fed is kept and goes on by itself.
+   */
+  readonly congested: boolean;
   /** Messages to send, in order; each must travel in a datagram or TLS record of its own. Empties the queue. */
   takeOutput(): Uint8Array[];
   takeEvents(): CoapEvent[];
@@ -30,11 +35,17 @@ export type CoapEvent =
   | { readonly type: 'response'; readonly id: number; readonly response: IncomingResponse }
   | { readonly type: 'pong'; readonly id: number }
   /** An own request or ping that will get no answer. */
-  | { readonly type: 'failed'; readonly id: number; readonly reason: 'timeout' | 'reset' | 'too-large' | 'malformed' }
+  | { readonly type: 'failed'; readonly id: number; readonly reason: FailureReason }
   /** The peer announced the end: Release or Abort (RFC 8323 §5.5, §5.6). Close after the answers in flight. */
   | { readonly type: 'released'; readonly text: string }
   /** The peer broke the protocol; the session cannot go on (RFC 8323 §5.6: an Abort is in the output). */
   | { readonly type: 'broken'; readonly text: string };
+
+/**
+ * `reset`: the peer refused the message (RST), or the session has ended. `too-large`: the request or its response is over a limit of ours or the
+ * peer's. `malformed`: the response cannot be used.
+ */
+export type FailureReason = 'timeout' | 'reset' | 'too-large' | 'malformed';
 
 export interface OutgoingRequest {
   readonly method: Method;
@@ -49,7 +60,7 @@ export interface OutgoingRequest {
   readonly confirmable?: boolean;
   /** 0..8 bytes; default: 8 random ones. */
   readonly token?: Uint8Array;
-  /** How long to wait for the answer, ms; default limits.session.requestDeadline. */
+  /** How long to wait for the answer, or for each block of it, ms; default limits.session.requestDeadline. */
   readonly timeout?: Millis;
 }
 

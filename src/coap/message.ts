@@ -1,3 +1,5 @@
+import { share } from '../core/bytes.ts';
+
 /** A CoAP message's parts that both transports share (RFC 7252 §3, RFC 8323 §3). */
 export interface CoapMessage {
   /** class * 100 + detail: GET is 1, 2.05 is 205, 7.01 (CSM) is 701, empty is 0. */
@@ -9,7 +11,13 @@ export interface CoapMessage {
   readonly payload: Uint8Array;
 }
 
+/** A message without its token: what the block layer makes, which does not know the exchange that carries it. */
+export type MessageParts = Omit<CoapMessage, 'token'>;
+
 export interface CoapOption {
   readonly number: number;
   readonly value: Uint8Array;
 }
+
+/** A token as the key of a map. */
+export const tokenKey = (token: Uint8Array): string => share(token).toString('latin1');
