@@ -35,7 +35,8 @@ export interface Store {
 
   /**
    * Appends to an attempt, creating it; `keyId` is given once known and files the attempt under its device.
-   * Keeps the newest limits.store.attemptsPerDevice per device.
+   * Keeps the newest limits.store.attemptsPerDevice per device, and the newest limits.store.unfiledAttempts of peers that
+   * never became one; clean-up may lag a little.
    */
   appendAttempt(id: Uuid, entries: readonly AttemptEntry[], keyId?: Uuid): Promise<void>;
   attempt(id: Uuid): Promise<Attempt | undefined>;

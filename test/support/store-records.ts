@@ -1,0 +1,93 @@
+import { uuidV4, uuidV7 } from '../../src/core/ids.ts';
+import { seededRandom } from '../../src/core/random.ts';
+import type { AttemptEntry, Credential, Device, EnrollmentGroup, Hub } from '../../src/store/model.ts';
+
+/** Plain records for store tests: complete, and different wherever `seed` differs. */
+
+export const startOfRecords = Date.UTC(2026, 0, 1);
+
+export const someUuid = (seed: number): string => uuidV4(seededRandom(seed + 1));
+
+/** Ids that sort by `step`. */
+export const attemptId = (step: number): string => uuidV7(startOfRecords + step, seededRandom(step + 7));
+
+export function someDevice(seed: number, changes: Partial<Device> = {}): Device {
+  return {
+    keyId: someUuid(seed),
+    groupId: someUuid(1_000_001),
+    ownerId: someUuid(1_000_002),
+    deviceId: undefined,
+    generation: 0,
+    flags: 0,
+    retry: { failures: 0, slot: undefined, expectedAt: undefined },
+    manufacturer: { subject: `CN=device ${seed}`, certificate: undefined },
+    hubId: undefined,
+    confirmedAt: undefined,
+    createdAt: startOfRecords,
+    updatedAt: startOfRecords,
+    revision: 0,
+    ...changes,
+  };
+}
+
+export function someCredential(serial: string, changes: Partial<Credential> = {}): Credential {
+  return {
+    serial,
+    keyId: someUuid(1),
+    deviceId: someUuid(2),
+    generation: 1,
+    certificate: `-----BEGIN CERTIFICATE-----\n${'QUJD'.repeat(200)}\n-----END CERTIFICATE-----\n`,
+    notBefore: startOfRecords,
+    notAfter: startOfRecords + 90 * 86_400_000,
+    issuedAt: startOfRecords,
+    ...changes,
+  };
+}
+
+export function someGroup(seed: number, changes: Partial<EnrollmentGroup> = {}): EnrollmentGroup {
+  return {
+    id: someUuid(seed),
+    name: `group ${seed}`,
+    owner: { id: someUuid(seed + 1), name: 'somebody' },
+    enabled: true,
+    attestation: { x509: { anchors: ['pem'], intermediates: [], crls: [], expiredGrace: 0 }, psk: [] },
+    hubs: [someUuid(seed + 2)],
+    identityLife: 1000,
+    ownerPsk: undefined,
+    ...changes,
+  };
+}
+
+export function someHub(seed: number, changes: Partial<Hub> = {}): Hub {
+  return {
+    id: someUuid(seed),
+    name: `hub ${seed}`,
+    gateways: ['coaps+tcp://gateway.example:5684'],
+    provider: 'plgd',
+    authorization: { type: 'built-in' },
+    ...changes,
+  };
+}
+
+export const opened = (at: number): AttemptEntry => ({
+  at,
+  type: 'opened',
+  transport: 'coaps',
+  peer: '192.0.2.1:4711',
+});
+
+export const entry = (at: number, text: string): AttemptEntry => ({
+  at,
+  type: 'alert',
+  direction: 'received',
+  name: text,
+});
+
+export const closed = (at: number): AttemptEntry => ({
+  at,
+  type: 'closed',
+  verdict: 'refused',
+  refusal: { code: 'attest.expired', evidence: { days: 3 }, fix: 'renew it' },
+  bytesIn: 10,
+  bytesOut: 20,
+});

@@ -1,0 +1,83 @@
+import { mkdir, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Level } from 'level';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { openLevelStore } from '../../../src/store/level.ts';
+import { storeConformance } from '../../support/store-conformance.ts';
+import { attemptId, closed, opened, someUuid } from '../../support/store-records.ts';
+import { temporaryFolder } from '../../support/temporary-folder.ts';
+
+storeConformance('the embedded store', async () => {
+  const folder = await temporaryFolder();
+  return { open: () => openLevelStore(join(folder.path, 'store')), destroy: folder.remove };
+});
+
+describe('the folder of the embedded store', () => {
+  let folder: Awaited<ReturnType<typeof temporaryFolder>>;
+  let path: string;
+  beforeEach(async () => {
+    folder = await temporaryFolder();
+    path = join(folder.path, 'deep', 'store');
+  });
+  afterEach(() => folder.remove());
+
+  it('is created for its owner only, and narrowed when it was open to others', async () => {
+    await mkdir(path, { recursive: true, mode: 0o755 });
+    await (await openLevelStore(path)).close();
+    expect((await stat(path)).mode & 0o777).toBe(0o700);
+  });
+
+  it('is refused to a second firstboot, with the folder and the likely cause', async () => {
+    const store = await openLevelStore(path);
+    await expect(openLevelStore(path)).rejects.toMatchObject({
+      code: 'service.store',
+      evidence: { folder: path, code: 'LEVEL_LOCKED' },
+      fix: expect.stringContaining('another firstboot'),
+    });
+    await store.close();
+  });
+
+  it('is refused when a newer firstboot has written it', async () => {
+    await (await openLevelStore(path)).close();
+    const db = new Level(path);
+    await db.put('meta!schema', '2');
+    await db.close();
+    await expect(openLevelStore(path)).rejects.toMatchObject({
+      code: 'service.store',
+      evidence: { folder: path, schema: '2', known: '1' },
+    });
+    // The refusal leaves no lock behind.
+    await expect(openLevelStore(path)).rejects.toMatchObject({ evidence: { schema: '2' } });
+  });
+
+  it('is refused when it holds the database of another program', async () => {
+    const db = new Level(path);
+    await db.put('somebody', 'else');
+    await db.close();
+    await expect(openLevelStore(path)).rejects.toMatchObject({ fix: expect.stringContaining('another program') });
+  });
+
+  it('is refused when a file is in its way', async () => {
+    await writeFile(join(folder.path, 'deep'), '');
+    await expect(openLevelStore(path)).rejects.toMatchObject({
+      code: 'service.store',
+      evidence: { folder: path, code: 'ENOTDIR' },
+    });
+  });
+
+  it('keeps the newest attempts of strangers, and forgets them as such when they become devices', async () => {
+    const store = await openLevelStore(path, { retention: { perDevice: 5, unfiled: 5 } });
+    const ids = Array.from({ length: 12 }, (_, k) => attemptId(k));
+    for (const id of ids.slice(0, 4)) {
+      await store.appendAttempt(id, [opened(1)]);
+      await store.appendAttempt(id, [closed(2)], someUuid(1));
+    }
+    for (const id of ids.slice(4)) await store.appendAttempt(id, [opened(1)]);
+    await store.close();
+    const again = await openLevelStore(path);
+    expect((await again.attempts({ limit: 99 })).map(({ id }) => id)).toEqual(
+      [...ids.slice(0, 4), ...ids.slice(-5)].reverse(),
+    );
+    await again.close();
+  });
+});
