@@ -1,5 +1,5 @@
 import type { Millis } from '../core/clock.ts';
-import type { Decision } from '../core/errors.ts';
+import type { Decision, Refusal } from '../core/errors.ts';
 import type { Uuid } from '../core/ids.ts';
 import type { Secret } from '../core/secret.ts';
 import type { PeerChain } from '../pki/path.ts';
@@ -55,7 +55,12 @@ export interface ProvisioningSession {
   ): Promise<Decision<CredentialBundle>>;
   /** Stage authorize. */
   acls(now: Millis): Promise<Decision<AccessControl>>;
+  /** The dialect: a question could not be read, or its answer not be written. Recorded as the step's failure. */
+  rejected(step: Step, refusal: Refusal, now: Millis): Promise<void>;
 }
+
+/** What a device can be served. `time` opens a run; `credentials` alone is a renewal. */
+export type Step = 'time' | 'ownership' | 'cloud' | 'credentials' | 'acls';
 
 export interface SelectedGateway {
   readonly uri: string;

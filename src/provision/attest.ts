@@ -1,0 +1,92 @@
+import { encodePem } from '../codec/pem.ts';
+import { fromUtf8, toHex } from '../core/bytes.ts';
+import type { Millis } from '../core/clock.ts';
+import { type Decision, decided, refused } from '../core/errors.ts';
+import { type Uuid, uuidNamespaces, uuidV5 } from '../core/ids.ts';
+import type { Certificate } from '../pki/certificate.ts';
+import { explainPath } from '../pki/explain-path.ts';
+import type { PathError, PeerChain } from '../pki/path.ts';
+import { manufacturerKeyId } from '../pki/public-key.ts';
+import type { PeerEvidence } from './contract.ts';
+import { knownAuthorities, type Policy } from './policy.ts';
+
+/** Which key the peer has proved to hold, and what vouches for it. */
+export type Attestation = X509Attestation | PskAttestation;
+
+interface X509Attestation {
+  readonly mechanism: 'x509';
+  readonly keyId: Uuid;
+  /** Subject of the manufacturer certificate, for people. */
+  readonly subject: string;
+  /** The manufacturer certificate, PEM. */
+  readonly certificate: string;
+  /** The verified path, leaf first, up to the trust anchor. */
+  readonly path: readonly Certificate[];
+  /** notAfter of the leaf when that is over: the group decides whether it still counts. */
+  readonly expiredSince: Millis | undefined;
+}
+
+interface PskAttestation {
+  readonly mechanism: 'psk';
+  readonly keyId: Uuid;
+  readonly subject: string;
+  readonly identity: string;
+  readonly groupId: Uuid;
+}
+
+/**
+ * Stage attest: turns what the handshake has proved into an attestation. Everything the path check found counts, except
+ * that an expired leaf is left to the group.
+ */
+export function attest(peer: PeerEvidence, policy: Policy, now: Millis): Decision<Attestation> {
+  if (peer.chain) return attestChain(peer.chain, policy, now);
+  if (peer.pskIdentity) return attestPsk(peer.pskIdentity, policy);
+  return refused(
+    'attest.no-certificate',
+    { cipherSuite: peer.cipherSuite },
+    'let the device send its manufacturer certificate chain, or use a pre-shared key of its group',
+  );
+}
+
+/** The key id of a pre-shared key: the identity counts within its group. */
+export const pskKeyId = (groupId: Uuid, identity: string): Uuid => uuidV5(uuidNamespaces.x500, `${groupId}${identity}`);
+
+function attestChain(chain: PeerChain, policy: Policy, now: Millis): Decision<Attestation> {
+  const errors = chain.errors.filter((error) => !isExpiredLeaf(error));
+  const valid = explainPath({ ...chain, errors }, now, knownAuthorities(policy));
+  if (!valid.ok) return valid;
+  const { leaf, path } = valid.value;
+  return decided({
+    mechanism: 'x509',
+    keyId: manufacturerKeyId(leaf.spki),
+    subject: leaf.subject.text,
+    certificate: encodePem('CERTIFICATE', leaf.der),
+    path,
+    expiredSince: errors.length < chain.errors.length ? leaf.notAfter : undefined,
+  });
+}
+
+const isExpiredLeaf = ({ code, depth }: PathError): boolean => code === 'CERT_HAS_EXPIRED' && depth === 0;
+
+function attestPsk(identity: Uint8Array, policy: Policy): Decision<Attestation> {
+  const known = policy.psk.get(toHex(identity));
+  if (known === undefined) {
+    return refused('attest.unknown-psk', { identity: printable(identity) }, 'add the identity to an enrollment group');
+  }
+  return decided({
+    mechanism: 'psk',
+    keyId: pskKeyId(known.groupId, known.identity),
+    subject: known.identity,
+    identity: known.identity,
+    groupId: known.groupId,
+  });
+}
+
+function printable(identity: Uint8Array): string {
+  try {
+    const text = fromUtf8(identity);
+    return /^[\x20-\x7e]{1,64}$/.test(text) ? text : `0x${toHex(identity.subarray(0, 32))}`;
+  } catch {
+    return `0x${toHex(identity.subarray(0, 32))}`;
+  }
+}

@@ -1,0 +1,36 @@
+import type { Millis } from '../core/clock.ts';
+import type { Uuid } from '../core/ids.ts';
+import type { Log } from '../core/log.ts';
+import type { RandomSource } from '../core/random.ts';
+import type { Secret } from '../core/secret.ts';
+import type { Authority } from '../pki/issuer.ts';
+import type { AttemptEntry, Device, Hub, Owner } from '../store/model.ts';
+import type { Store } from '../store/store.ts';
+import type { PolicySource } from './policy.ts';
+
+/** What the pipeline needs from around it. */
+export interface ProvisionerDeps {
+  readonly store: Store;
+  readonly policy: PolicySource;
+  /** Signs identity certificates. */
+  readonly authority: Authority;
+  readonly tokens: TokenSource;
+  readonly random: RandomSource;
+  readonly log: Log;
+  readonly onEntry?: EntryListener;
+}
+
+/** Where access tokens for hubs come from (src/cloud/tokens.ts). */
+export interface TokenSource {
+  /**
+   * The token with which `deviceId` signs up at `hub` in the name of `owner`.
+   * @throws FirstbootError configure.token or service.busy when the authorization server gives none now.
+   */
+  accessToken(
+    question: { readonly hub: Hub; readonly owner: Owner; readonly deviceId: Uuid },
+    now: Millis,
+  ): Promise<Secret<string>>;
+}
+
+/** Told of every entry of every attempt as soon as it is made: live views. */
+export type EntryListener = (attemptId: Uuid, entry: AttemptEntry, device: Device | undefined) => void;

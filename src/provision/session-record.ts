@@ -1,0 +1,131 @@
+import type { Millis } from '../core/clock.ts';
+import type { Evidence, Refusal } from '../core/errors.ts';
+import type { Uuid } from '../core/ids.ts';
+import { limits } from '../core/limits.ts';
+import type { AttemptEntry, Device, Stage } from '../store/model.ts';
+import type { OpenAttempt, Recorder } from './attempt.ts';
+import type { SessionEnd, Step } from './contract.ts';
+import { afterAdmitted, afterRefused, afterServed, pastTime, verdictAtEnd, verdictAtExpiry } from './verdict.ts';
+
+export interface SessionOpening {
+  readonly transport: 'coaps' | 'coaps+tcp';
+  readonly peer: string;
+  readonly at: Millis;
+}
+
+/**
+ * One session's hand on the record. Until it is known whose session it is, and whether it goes on with an open run or begins
+ * one, its entries are held back; then they go where they belong.
+ */
+export class SessionRecord {
+  private readonly recorder: Recorder;
+  private readonly opening: SessionOpening;
+  private held: AttemptEntry[] = [];
+  private attempt: OpenAttempt | undefined;
+  private keyId: Uuid | undefined;
+  private peerRefusal: Refusal | undefined;
+  private ended = false;
+  /** The device's record as it is now, for listeners and for the verdict. */
+  device: Device | undefined;
+
+  constructor(recorder: Recorder, opening: SessionOpening) {
+    this.recorder = recorder;
+    this.opening = opening;
+  }
+
+  note(entry: AttemptEntry): void {
+    if (this.attempt) this.recorder.note(this.attempt, entry, this.device);
+    else if (!this.ended && this.held.length < limits.provision.attemptEntries) this.held.push(entry);
+  }
+
+  /** The peer has proved which key it holds. */
+  identify(keyId: Uuid, now: Millis): void {
+    this.keyId = keyId;
+    if (!this.recorder.ofKey(keyId)) this.beginAttempt(now);
+  }
+
+  /** Before the first decision on a question: settles which attempt it belongs to. */
+  asked(step: Step, now: Millis): void {
+    const own = this.attempt?.closed === false ? this.attempt : undefined;
+    const present = own ?? this.ofKey();
+    if (present && !(step === 'time' && pastTime(present.progress))) {
+      if (own === undefined) this.joinAttempt(present, now);
+      return;
+    }
+    if (present) {
+      const closing = verdictAtEnd(present.progress, this.device?.flags ?? 0) ?? verdictAtExpiry(present.progress);
+      this.recorder.close(present, closing, this.device, now);
+    }
+    this.beginAttempt(now);
+  }
+
+  /** A stage agreed. `step` is set when the device has got something with it. */
+  agreed(stage: Stage, facts: Evidence, step: Step | undefined, now: Millis): void {
+    if (step && this.attempt) this.attempt.progress = afterServed(this.attempt.progress, step);
+    this.note({ at: now, type: 'stage', stage, result: 'ok', facts: step ? { step, ...facts } : facts });
+  }
+
+  /** A stage said no: to a question, or to the peer as a whole. */
+  refused(stage: Stage, refusal: Refusal, step: Step | undefined, now: Millis): void {
+    if (step === undefined) this.peerRefusal = refusal;
+    if (this.attempt) this.attempt.progress = afterRefused(this.attempt.progress, step ?? 'peer', refusal);
+    const facts = step ? { step, ...refusal.evidence } : refusal.evidence;
+    this.note({ at: now, type: 'stage', stage, result: 'refused', facts, refusal });
+  }
+
+  flush(now: Millis): Promise<void> {
+    return this.attempt ? this.recorder.flush(this.attempt, now) : Promise.resolve();
+  }
+
+  /**
+   * The session is over: closes the attempt if there is a verdict, else leaves it to the next session.
+   * Returns whether the run broke off in the middle.
+   */
+  async end(how: SessionEnd, now: Millis): Promise<{ readonly brokeOff: boolean }> {
+    if (this.ended) return { brokeOff: false };
+    const waiting = this.ofKey();
+    if (this.attempt === undefined && waiting) this.joinAttempt(waiting, now);
+    const attempt = this.attempt ?? this.beginAttempt(now);
+    this.ended = true;
+    if (attempt.closed) return { brokeOff: false };
+    attempt.bytesIn += how.bytesIn;
+    attempt.bytesOut += how.bytesOut;
+    // While another session of the run is there, the run goes on.
+    const broken = (how.reason === 'broken' || how.reason === 'timeout') && attempt.sessions === 1;
+    if (broken) attempt.progress = { ...attempt.progress, broke: how.text ?? how.reason };
+    const closing = verdictAtEnd(attempt.progress, this.device?.flags ?? 0);
+    if (closing) this.recorder.close(attempt, closing, this.device, now);
+    else if (this.keyId === undefined) this.recorder.close(attempt, verdictAtExpiry(attempt.progress), undefined, now);
+    this.recorder.leave(attempt, now);
+    await this.recorder.flush(attempt, now);
+    return { brokeOff: broken && closing === undefined && pastTime(attempt.progress) };
+  }
+
+  private ofKey(): OpenAttempt | undefined {
+    return this.keyId === undefined ? undefined : this.recorder.ofKey(this.keyId);
+  }
+
+  private beginAttempt(now: Millis): OpenAttempt {
+    // A session that has had an attempt already begins another run in its middle.
+    const at = this.attempt ? now : this.opening.at;
+    const attempt = this.recorder.start(at, this.keyId, now);
+    this.take(attempt, { ...this.opening, at, type: 'opened' });
+    return attempt;
+  }
+
+  private joinAttempt(attempt: OpenAttempt, now: Millis): void {
+    this.recorder.join(attempt);
+    const at = this.attempt ? now : this.opening.at;
+    this.take(attempt, { ...this.opening, at, type: 'session' });
+  }
+
+  private take(attempt: OpenAttempt, first: AttemptEntry): void {
+    this.attempt = attempt;
+    attempt.progress = this.peerRefusal
+      ? afterRefused(attempt.progress, 'peer', this.peerRefusal)
+      : afterAdmitted(attempt.progress);
+    this.recorder.note(attempt, first, this.device);
+    for (const entry of this.held) this.recorder.note(attempt, entry, this.device);
+    this.held = [];
+  }
+}

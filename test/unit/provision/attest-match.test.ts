@@ -1,0 +1,281 @@
+import { generateKeyPairSync } from 'node:crypto';
+import { describe, expect, test } from 'vitest';
+import { encodePem } from '../../../src/codec/pem.ts';
+import { utf8 } from '../../../src/core/bytes.ts';
+import { days, type Millis } from '../../../src/core/clock.ts';
+import { silentLog } from '../../../src/core/log.ts';
+import { systemRandom } from '../../../src/core/random.ts';
+import { createIssuing, createRoot, expectIssued } from '../../../src/pki/authority.ts';
+import { type Certificate, parseCertificate } from '../../../src/pki/certificate.ts';
+import { issueCertificate, issueRoot, randomSerial } from '../../../src/pki/issue.ts';
+import type { Issuer } from '../../../src/pki/issuer.ts';
+import { profiles } from '../../../src/pki/profile.ts';
+import { manufacturerKeyId, parsePublicKey, spkiOf } from '../../../src/pki/public-key.ts';
+import { attest, pskKeyId } from '../../../src/provision/attest.ts';
+import { explainHandshake } from '../../../src/provision/handshake.ts';
+import { match } from '../../../src/provision/match.ts';
+import { compilePolicy, type Policy } from '../../../src/provision/policy.ts';
+import type { EnrollmentGroup } from '../../../src/store/model.ts';
+import { codeOf, pskEvidence, testStart } from '../../support/provisioning.ts';
+import { someGroup, someHub } from '../../support/store-records.ts';
+
+const now = testStart;
+const deps = (name: string) => ({ now, random: systemRandom, name });
+
+const root = createRoot('Acme Root', deps('Acme'));
+const intermediate = createIssuing('Acme Lamps', root, deps('Acme'));
+const stranger = createRoot('Stranger Root', deps('Stranger'));
+/** The same name as Acme's root, another key. */
+const lookAlike = createRoot('Acme Root', deps('Acme'));
+const device = leafUnder(intermediate, now);
+
+function leafUnder(issuer: Issuer, issuedAt: Millis): Certificate {
+  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'prime256v1' });
+  return expectIssued(
+    issueCertificate({
+      profile: profiles.manufacturerDevice,
+      subject: { organization: 'Acme', commonName: 'lamp-1' },
+      publicKey: parsePublicKey(spkiOf(privateKey)),
+      issuer,
+      now: issuedAt,
+      serial: randomSerial(systemRandom),
+    }),
+  );
+}
+
+/** Acme's root, renewed: same name and key, another certificate. */
+const renewedRoot = expectIssued(
+  issueRoot({
+    profile: profiles.rootCa,
+    subject: { organization: 'Acme', commonName: 'Acme Root' },
+    privateKey: root.privateKey,
+    now: now + days(1),
+    serial: randomSerial(systemRandom),
+  }),
+);
+
+const group = (id: number, anchors: readonly Certificate[], changes: Partial<EnrollmentGroup> = {}, expiredGrace = 0) =>
+  someGroup(id, {
+    attestation: {
+      x509: {
+        anchors: anchors.map(({ der }) => encodePem('CERTIFICATE', der)),
+        intermediates: [],
+        crls: [],
+        expiredGrace,
+      },
+      psk: [],
+    },
+    ...changes,
+  });
+
+const policyOf = (...groups: readonly EnrollmentGroup[]): Policy => compilePolicy(groups, [someHub(9)], silentLog);
+
+const path = [device, intermediate.certificate, root.certificate].map(({ der }) => der);
+
+const peer = (
+  errors: readonly { readonly depth: number; readonly code: string; readonly certificate: Uint8Array }[] = [],
+) => ({
+  version: 'TLSv1.2',
+  cipherSuite: 'x',
+  chain: { presented: path.slice(0, 2), path, errors: errors.map((error) => ({ ...error, text: 'found' })) },
+  pskIdentity: undefined,
+  handshakeTime: 1,
+});
+
+describe('attest', () => {
+  const policy = policyOf(group(1, [root.certificate]));
+
+  test('a valid chain is named by its key', () => {
+    expect(attest(peer(), policy, now)).toMatchObject({
+      ok: true,
+      value: {
+        mechanism: 'x509',
+        keyId: manufacturerKeyId(device.spki),
+        subject: 'O=Acme, CN=lamp-1',
+        expiredSince: undefined,
+      },
+    });
+  });
+
+  test('an expired leaf passes here with its date: the group decides', () => {
+    const expired = attest(peer([{ depth: 0, code: 'CERT_HAS_EXPIRED', certificate: device.der }]), policy, now);
+    expect(expired).toMatchObject({ ok: true, value: { expiredSince: device.notAfter } });
+  });
+
+  test.each([
+    ['an expired intermediate', 1, 'CERT_HAS_EXPIRED', 'attest.expired'],
+    ['a leaf that is not valid yet', 0, 'CERT_NOT_YET_VALID', 'attest.not-yet-valid'],
+    ['a revoked leaf', 0, 'CERT_REVOKED', 'attest.revoked'],
+    ['a bad signature', 0, 'CERT_SIGNATURE_FAILURE', 'attest.bad-signature'],
+  ])('%s is refused', (_, depth, code, expected) => {
+    const certificate = path[depth] ?? device.der;
+    expect(codeOf(attest(peer([{ depth, code, certificate }]), policy, now))).toBe(expected);
+  });
+
+  test('an expired leaf that is revoked as well is refused', () => {
+    const errors = ['CERT_HAS_EXPIRED', 'CERT_REVOKED'].map((code) => ({ depth: 0, code, certificate: device.der }));
+    expect(codeOf(attest(peer(errors), policy, now))).toBe('attest.revoked');
+  });
+
+  test('a peer without certificate and key is refused', () => {
+    expect(codeOf(attest({ ...peer(), chain: undefined }, policy, now))).toBe('attest.no-certificate');
+  });
+
+  test('a pre-shared key counts within its group', () => {
+    const psk = [{ identity: 'lamp', key: 'MDEyMzQ1Njc4OWFiY2RlZg==' }];
+    const one = someGroup(1, { attestation: { x509: undefined, psk } });
+    const two = someGroup(2, { attestation: { x509: undefined, psk }, enabled: false });
+    expect(attest(pskEvidence('lamp'), policyOf(one, two), now)).toMatchObject({
+      value: { mechanism: 'psk', keyId: pskKeyId(one.id, 'lamp'), groupId: one.id },
+    });
+    expect(pskKeyId(one.id, 'lamp')).not.toBe(pskKeyId(two.id, 'lamp'));
+    expect(attest(pskEvidence('l\u0007mp'), policyOf(one), now)).toMatchObject({
+      refusal: { code: 'attest.unknown-psk', evidence: { identity: '0x6c076d70' } },
+    });
+  });
+});
+
+describe('match', () => {
+  const matched = (policy: Policy, at = now, expired = false) => {
+    const errors = expired ? [{ depth: 0, code: 'CERT_HAS_EXPIRED', certificate: device.der }] : [];
+    const attestation = attest(peer(errors), policy, at);
+    if (!attestation.ok) throw new Error(attestation.refusal.code);
+    return match(attestation.value, policy, at);
+  };
+  const nameOf = (policy: Policy, at = now, expired = false) => {
+    const decision = matched(policy, at, expired);
+    return decision.ok ? decision.value.group.name : decision.refusal.code;
+  };
+
+  const whole = group(1, [root.certificate], { name: 'all of Acme' });
+  const lamps = group(2, [intermediate.certificate], { name: 'lamps' });
+  const others = group(3, [stranger.certificate], { name: 'strangers' });
+
+  test.each([
+    ['its root', [others, whole], 'all of Acme'],
+    ['its intermediate', [others, lamps], 'lamps'],
+    ['both: the one nearer to the leaf wins', [whole, lamps], 'lamps'],
+    ['the nearer one even when it is disabled: admit says so', [whole, { ...lamps, enabled: false }], 'lamps'],
+    ['a renewed certificate of its root', [group(4, [renewedRoot], { name: 'renewed' })], 'renewed'],
+    ['an authority that only bears the name', [group(5, [lookAlike.certificate])], 'match.no-group'],
+    ['nothing', [], 'match.no-group'],
+  ])('groups that have %s', (_, groups, expected) => {
+    expect(nameOf(policyOf(...groups))).toBe(expected);
+  });
+
+  test('between groups with the same anchor enabled ones come first, then the lower id; the record says that there were more', () => {
+    const twins = [1, 2, 3].map((k) =>
+      group(k, [root.certificate], { name: `twin ${k}`, id: `0000000${k}-0000-4000-8000-000000000000` }),
+    );
+    const [first, second, third] = twins.map((twin, k) => ({ ...twin, enabled: k > 0 }));
+    if (!first || !second || !third) throw new Error('three');
+    expect(matched(policyOf(third, first, second))).toMatchObject({
+      value: { group: { name: 'twin 2' }, by: { alsoMatched: 2, depth: 2, anchor: 'O=Acme, CN=Acme Root' } },
+    });
+  });
+
+  test('a refusal names the group that comes nearest, by key id before name', () => {
+    const byName = group(5, [lookAlike.certificate], { name: 'name only' });
+    expect(matched(policyOf(byName))).toMatchObject({
+      refusal: { evidence: { nearestGroup: 'name only', because: 'it has the name of the issuer' } },
+    });
+    expect(matched(policyOf(others))).not.toMatchObject({ refusal: { evidence: { nearestGroup: expect.anything() } } });
+  });
+
+  test('an expired leaf is taken within the grace of its group, to the millisecond', () => {
+    const lenient = policyOf(group(6, [root.certificate], { name: 'lenient' }, days(30)));
+    const end = device.notAfter;
+    expect(nameOf(lenient, end + days(30), true)).toBe('lenient');
+    expect(nameOf(lenient, end + days(30) + 1, true)).toBe('attest.expired');
+    expect(nameOf(policyOf(whole), end + 1, true)).toBe('attest.expired');
+  });
+});
+
+describe('a refused handshake', () => {
+  const policy = policyOf(group(1, [root.certificate], { name: 'Acme devices' }));
+  const offer = { version: 'TLSv1.2', groups: [], signatureAlgorithms: [], serverName: undefined };
+  const seen = { chain: undefined, offer: undefined, alertReceived: undefined };
+  const psk = { ...offer, cipherSuites: ['TLS_PSK_WITH_AES_128_CCM_8', 'TLS_EMPTY_RENEGOTIATION_INFO_SCSV'] };
+  const ecdsa = { ...offer, cipherSuites: ['TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256'] };
+
+  test.each([
+    ['peer did not return a certificate', undefined, 'attest.no-certificate'],
+    ['no shared cipher', ecdsa, 'attest.no-common-suite'],
+    ['unsupported protocol', ecdsa, 'attest.no-common-suite'],
+    ['psk identity not found', psk, 'attest.unknown-psk'],
+    ['decryption failed or bad record mac', psk, 'attest.wrong-psk'],
+    ['decryption failed or bad record mac', ecdsa, 'attest.handshake'],
+    ['wrong version number', undefined, 'attest.handshake'],
+  ])('"%s" is explained', (error, offered, expected) => {
+    expect(explainHandshake({ ...seen, error, offer: offered }, policy, now).code).toBe(expected);
+  });
+
+  test('the device that does not trust us is told from the device that we do not trust', () => {
+    const refusal = explainHandshake(
+      { ...seen, error: 'tlsv1 alert unknown ca', alertReceived: 'unknown_ca' },
+      policy,
+      now,
+    );
+    expect(refusal).toMatchObject({ code: 'attest.handshake', fix: expect.stringContaining('dpsca.pem') });
+  });
+
+  test('a chain of a look-alike authority names the group it resembles', () => {
+    const fake = leafUnder(lookAlike, now);
+    const chain = {
+      presented: [fake.der],
+      path: [fake.der],
+      errors: [{ depth: 0, code: 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY', text: 'x', certificate: fake.der }],
+    };
+    expect(explainHandshake({ ...seen, error: 'certificate verify failed', chain }, policy, now)).toMatchObject({
+      code: 'attest.unknown-issuer',
+      evidence: { nearestGroup: 'Acme devices' },
+    });
+  });
+});
+
+describe('policy', () => {
+  test('describes what a handshake has to accept: every group, each certificate once', () => {
+    const policy = policyOf(
+      group(1, [root.certificate]),
+      group(2, [root.certificate, stranger.certificate], {}, days(1)),
+    );
+    expect(policy.trust.anchors.map((der) => parseCertificate(der).subject.commonName).toSorted()).toEqual([
+      'Acme Root',
+      'Stranger Root',
+    ]);
+    expect(policy.trust.tolerate).toEqual(['CERT_HAS_EXPIRED']);
+    expect(policyOf(group(1, [root.certificate])).trust.tolerate).toEqual([]);
+  });
+
+  test('a group with damaged material loses that material only, with a line in the log', () => {
+    const told: string[] = [];
+    const log = { ...silentLog, error: (_: unknown, text: string) => void told.push(text) };
+    const damaged = someGroup(1, {
+      attestation: {
+        x509: {
+          anchors: ['-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n'],
+          intermediates: [],
+          crls: [],
+          expiredGrace: 0,
+        },
+        psk: [{ identity: 'a', key: 'MDEyMzQ1Njc4OWFiY2RlZg==' }],
+      },
+    });
+    const policy = compilePolicy([damaged, group(2, [root.certificate])], [], log);
+    expect(policy.trust.anchors).toHaveLength(1);
+    expect(policy.psk.size).toBe(1);
+    expect(told).toHaveLength(1);
+  });
+
+  test('owners and hubs are reserved ids, and keys do not show themselves', () => {
+    const owned = group(1, [root.certificate]);
+    const policy = compilePolicy(
+      [{ ...owned, attestation: { ...owned.attestation, psk: [{ identity: 'a', key: 'aGlkZGVu' }] } }],
+      [someHub(9)],
+      silentLog,
+    );
+    expect([...policy.reserved]).toEqual(expect.arrayContaining([owned.owner.id, ...owned.hubs, someHub(9).id]));
+    expect(JSON.stringify([...policy.psk])).not.toContain('hidden');
+    expect(policy.psk.get(Buffer.from('a').toString('hex'))?.key.reveal()).toEqual(utf8('hidden'));
+  });
+});
