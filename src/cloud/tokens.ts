@@ -1,0 +1,36 @@
+import type { Timers } from '../core/clock.ts';
+import { failure } from '../core/errors.ts';
+import type { TokenSource } from '../provision/ports.ts';
+import { ClientCredentials } from './client-credentials.ts';
+import type { TokenIssuer } from './issuer.ts';
+
+export interface TokenSourceDeps {
+  /** For hubs of type `built-in`; without one those are refused. */
+  readonly issuer?: TokenIssuer;
+  readonly timers: Timers;
+  /** Allows `http:` to authorization servers that are not on loopback. */
+  readonly allowInsecure?: boolean;
+}
+
+/**
+ * Access tokens for every hub: from the built-in issuer, or from the hub's own authorization server by client credentials.
+ * Never cached: a token is for one device and its only sign-up (contract, plgd-service 1.6).
+ */
+export function createTokenSource({ issuer, timers, allowInsecure = false }: TokenSourceDeps): TokenSource {
+  const clientCredentials = new ClientCredentials({ timers, allowInsecure });
+  return {
+    async accessToken({ hub, owner, deviceId }, now) {
+      if (hub.authorization.type === 'client-credentials') {
+        return clientCredentials.accessToken(hub.authorization, { owner: owner.name, deviceId }, now);
+      }
+      if (!issuer) {
+        throw failure(
+          'configure.token',
+          { hub: hub.id },
+          'start the built-in token issuer, or give the hub an OAuth one',
+        );
+      }
+      return issuer.access({ owner: owner.name, ownerId: owner.id, deviceId, audience: hub.id }, now).token;
+    },
+  };
+}
