@@ -1,0 +1,122 @@
+import type { Millis } from '../core/clock.ts';
+import type { RandomSource } from '../core/random.ts';
+import type { Identity, Trust } from '../secure/association.ts';
+import type { DeviceAction, StepOutcome } from './actions.ts';
+import { trustAnchors } from './credentials.ts';
+import type { Link } from './requests.ts';
+import type { RetryRule } from './retry.ts';
+import type { DeviceState, Endpoint } from './state.ts';
+import { type DeviceStatus, deviceStatus, failureFlags, type LastError, lastErrors } from './status.ts';
+
+/** What a device is made with; nothing of it is stored. */
+export interface DeviceSettings {
+  /** The `n` of its published resources. */
+  readonly name: string;
+  /** The provisioning services that the firmware knows; the first is asked first. */
+  readonly endpoints: readonly Endpoint[];
+  /** The manufacturer certificate chain and key. */
+  readonly manufacturer: Identity;
+  /** Trust anchors of the provisioning service, DER; 'skip' accepts any service. */
+  readonly service: readonly Uint8Array[] | 'skip';
+  readonly retry: RetryRule;
+  /** ms that a credential must still be valid for. */
+  readonly expiring: Millis;
+  /** How often, a second apart, the cloud is looked at before the next gateway is tried; 0: never. */
+  readonly cloudChecks: number;
+  readonly links: readonly Link[];
+}
+
+export interface DeviceDeps {
+  readonly random: RandomSource;
+  /** A fresh P-256 key pair, PKCS#8 PEM. */
+  readonly createKey: () => string;
+  /** A certificate request for `CN=uuid:<device id>`, PEM (contract, plgd-device b4). */
+  readonly createCsr: (key: string, deviceId: string) => string;
+}
+
+/** What the parts of one device's machine share: its state, its status, and the queue of actions. */
+export class DeviceContext {
+  readonly deps: DeviceDeps;
+  settings: DeviceSettings;
+  private current: DeviceState;
+  private progress = 0;
+  private error: LastError = lastErrors.ok;
+  private cloud = 0;
+  private lastId = 0;
+  private queue: DeviceAction[] = [];
+
+  constructor(state: DeviceState, settings: DeviceSettings, deps: DeviceDeps) {
+    this.current = state;
+    this.settings = settings;
+    this.deps = deps;
+  }
+
+  get state(): DeviceState {
+    return this.current;
+  }
+
+  get status(): DeviceStatus {
+    return deviceStatus(this.progress, this.error);
+  }
+
+  get cloudFlags(): number {
+    return this.cloud;
+  }
+
+  /** The device's time: its own clock and what the service told it. */
+  time(now: Millis): Millis {
+    return now + (this.current.clockOffset ?? 0);
+  }
+
+  save(state: DeviceState): void {
+    this.current = state;
+    this.emit({ type: 'persist', state });
+  }
+
+  setProgress(progress: number, error: LastError): void {
+    if (progress === this.progress && error === this.error) return;
+    this.progress = progress;
+    this.error = error;
+    this.emit({ type: 'status', status: this.status });
+  }
+
+  /** Drops flags without a word: the next change tells of both. */
+  restartProgress(keep: number): void {
+    this.progress &= keep | failureFlags;
+  }
+
+  setCloudFlags(flags: number): void {
+    if (flags === this.cloud) return;
+    this.cloud = flags;
+    this.emit({ type: 'cloud-status', flags });
+  }
+
+  /** Anchors for the provisioning service: those of the factory, and those it has given the device since. */
+  serviceTrust(dates: 'check' | 'ignore'): Trust | undefined {
+    const { service } = this.settings;
+    if (service === 'skip') return undefined;
+    return { anchors: [...service, ...trustAnchors(this.current.credentials)], dates, purpose: 'server' };
+  }
+
+  nextId(): number {
+    return ++this.lastId;
+  }
+
+  emit(action: DeviceAction): void {
+    this.queue.push(action);
+  }
+
+  reportStep(outcome: Omit<StepOutcome, 'status'>): void {
+    this.emit({ type: 'step', report: { ...outcome, status: this.status } });
+  }
+
+  log(level: 'debug' | 'info' | 'warn', text: string): void {
+    this.emit({ type: 'log', level, text });
+  }
+
+  takeActions(): DeviceAction[] {
+    const actions = this.queue;
+    this.queue = [];
+    return actions;
+  }
+}
