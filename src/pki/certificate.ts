@@ -1,0 +1,111 @@
+import { createHash } from 'node:crypto';
+import { DerReader } from '../codec/der.ts';
+import { contextTag, tags } from '../codec/der-tags.ts';
+import { equalBytes, toHex } from '../core/bytes.ts';
+import type { Millis } from '../core/clock.ts';
+import { failure } from '../core/errors.ts';
+import { type Extension, type Extensions, readExtensions } from './extension.ts';
+import { type Name, readName } from './name.ts';
+import { type PublicKeyKind, readPublicKey } from './public-key.ts';
+import { readSignatureAlgorithm } from './signature.ts';
+
+/** What we need to know of an X.509 certificate (RFC 5280 §4). Byte fields share memory with `der`. */
+export interface Certificate extends Extensions {
+  readonly der: Uint8Array;
+  /** The signed part. */
+  readonly tbs: Uint8Array;
+  readonly version: 1 | 2 | 3;
+  /** Lower-case hex of the magnitude, without leading zero octets. */
+  readonly serial: string;
+  readonly issuer: Name;
+  readonly subject: Name;
+  readonly notBefore: Millis;
+  readonly notAfter: Millis;
+  /** SubjectPublicKeyInfo, DER. */
+  readonly spki: Uint8Array;
+  readonly publicKey: PublicKeyKind;
+  /** OpenSSL-like name, `ecdsa-with-SHA256`, or the dotted identifier. */
+  readonly signatureAlgorithm: string;
+  readonly signature: Uint8Array;
+  readonly extensions: readonly Extension[];
+  /** Issuer and subject are the same name. Says nothing about who signed. */
+  readonly selfIssued: boolean;
+}
+
+/**
+ * Parses one certificate with the strict DER reader; nothing may follow it. Judges no dates, signatures or path.
+ * @throws FirstbootError der.malformed
+ */
+export function parseCertificate(der: Uint8Array): Certificate {
+  const document = DerReader.over(der);
+  const outer = document.sequence('certificate');
+  document.end('certificate');
+  const signed = outer.element(tags.sequence, 'tbsCertificate');
+  const algorithm = readSignatureAlgorithm(outer);
+  const signature = outer.octetAligned('signatureValue');
+  outer.end('certificate');
+
+  const tbs = outer.reread(signed, 'tbsCertificate');
+  const version = readVersion(tbs);
+  const serial = serialText(tbs.integer('serialNumber'));
+  const inner = readSignatureAlgorithm(tbs);
+  if (!equalBytes(inner.encoded, algorithm.encoded)) {
+    throw failure('der.malformed', { what: 'signature', found: 'two different algorithms' }, 'sign it again');
+  }
+  const issuer = readName(tbs, 'issuer');
+  const validity = tbs.sequence('validity');
+  const notBefore = validity.time('notBefore');
+  const notAfter = validity.time('notAfter');
+  validity.end('validity');
+  const subject = readName(tbs, 'subject');
+  const { spki, kind } = readPublicKey(tbs);
+  if (tbs.peek() === contextTag(1, 'primitive')) tbs.any('issuerUniqueID');
+  if (tbs.peek() === contextTag(2, 'primitive')) tbs.any('subjectUniqueID');
+  const extensions = readExtensions(tbs, contextTag(3, 'constructed'));
+  tbs.end('tbsCertificate');
+
+  return {
+    der,
+    tbs: signed.encoded,
+    version,
+    serial,
+    issuer,
+    subject,
+    notBefore,
+    notAfter,
+    spki,
+    publicKey: kind,
+    signatureAlgorithm: algorithm.name,
+    signature,
+    selfIssued: equalBytes(issuer.der, subject.der),
+    extensions: extensions.extensions,
+    basicConstraints: extensions.basicConstraints,
+    keyUsage: extensions.keyUsage,
+    extendedKeyUsage: extensions.extendedKeyUsage,
+    subjectKeyId: extensions.subjectKeyId,
+    authorityKeyId: extensions.authorityKeyId,
+    subjectAltNames: extensions.subjectAltNames,
+  };
+}
+
+/** SHA-256 over the DER, lower-case hex. */
+export const fingerprint = (der: Uint8Array): string => createHash('sha256').update(der).digest('hex');
+
+/** A serial number for people and keys of tables: hex without leading zero octets. */
+export function serialText(octets: Uint8Array): string {
+  let from = 0;
+  while (from < octets.length - 1 && octets[from] === 0) from++;
+  return toHex(octets.subarray(from));
+}
+
+function readVersion(tbs: DerReader): 1 | 2 | 3 {
+  if (tbs.peek() !== contextTag(0, 'constructed')) return 1;
+  const wrapper = tbs.enter(contextTag(0, 'constructed'), 'version');
+  const version = wrapper.smallInteger('version');
+  wrapper.end('version');
+  // v1 is the DEFAULT and must then be left out (X.690 §11.5).
+  if (version !== 1 && version !== 2) {
+    throw failure('der.malformed', { what: 'version', found: version }, 'issue an X.509 v3 certificate');
+  }
+  return version === 1 ? 2 : 3;
+}

@@ -1,0 +1,24 @@
+import type { KeyObject } from 'node:crypto';
+import type { Certificate } from './certificate.ts';
+
+/** A certificate and the key that signs with it. The key stays a KeyObject: parsing one costs ten signatures. */
+export interface Issuer {
+  readonly certificate: Certificate;
+  readonly privateKey: KeyObject;
+}
+
+/** Our own certificate authority: a root that signs only issuing authorities, and the one that signs devices. */
+export interface Authority {
+  readonly root: Issuer;
+  readonly issuing: Issuer;
+  /** What is delivered behind a leaf: the issuing authority, DER. Never the root (plgd-device, renewal trap). */
+  readonly chain: readonly Uint8Array[];
+  /** The root, DER: what devices and gateways trust. */
+  readonly trustAnchor: Uint8Array;
+}
+
+/** A certificate chain with its key: DER, leaf first, no root. */
+export interface KeyedChain {
+  readonly chain: readonly Uint8Array[];
+  readonly privateKey: KeyObject;
+}

@@ -1,0 +1,96 @@
+import { oids } from '../codec/oid.ts';
+import { concatBytes } from '../core/bytes.ts';
+import { days, type Millis } from '../core/clock.ts';
+import { limits } from '../core/limits.ts';
+import {
+  type BasicConstraints,
+  encodeBasicConstraints,
+  encodeExtendedKeyUsage,
+  encodeExtension,
+  encodeKeyUsage,
+  type KeyUsage,
+} from './extension.ts';
+
+/** What a kind of certificate may do and how long it lives. The issuing pipeline writes it, the lint checks it. */
+export interface CertificateProfile {
+  readonly name: string;
+  readonly basicConstraints: BasicConstraints;
+  readonly keyUsage: readonly KeyUsage[];
+  /** Dotted object identifiers; empty = the extension is left out. */
+  readonly extendedKeyUsage: readonly string[];
+  /** From now to notAfter, unless the request says less. */
+  readonly lifetime: Millis;
+  /** basicConstraints, keyUsage and extendedKeyUsage as they are written. */
+  readonly fixedExtensions: Uint8Array;
+}
+
+export function certificateProfile(rules: Omit<CertificateProfile, 'fixedExtensions'>): CertificateProfile {
+  const { basicConstraints, keyUsage, extendedKeyUsage } = rules;
+  const fixedExtensions = concatBytes(
+    encodeExtension(oids.basicConstraints, true, encodeBasicConstraints(basicConstraints)),
+    encodeExtension(oids.keyUsage, true, encodeKeyUsage(keyUsage)),
+    ...(extendedKeyUsage.length > 0
+      ? [encodeExtension(oids.extendedKeyUsage, false, encodeExtendedKeyUsage(extendedKeyUsage))]
+      : []),
+  );
+  return { ...rules, fixedExtensions };
+}
+
+const years = (n: number): Millis => days(Math.floor(n * 365.25));
+
+/** The reference device wants exactly these two bits of an end entity, and exactly those two of an authority. */
+const endEntityUsage = ['digitalSignature', 'keyAgreement'] as const;
+const authorityUsage = ['keyCertSign', 'cRLSign'] as const;
+
+/** The reference device checks for all three in device-to-device handshakes; a hub's gateway is such a peer too. */
+const ocfUsages = [oids.clientAuth, oids.serverAuth, oids.ocfIdentity] as const;
+
+const endEntity: BasicConstraints = { authority: false, pathLength: undefined };
+
+/** Every kind of certificate that firstboot issues (OCF Security §9.4; plgd-device b4). */
+export const profiles = {
+  rootCa: certificateProfile({
+    name: 'root authority',
+    basicConstraints: { authority: true, pathLength: undefined },
+    keyUsage: authorityUsage,
+    extendedKeyUsage: [],
+    lifetime: years(20),
+  }),
+  /** Path length 0: what it signs can sign nothing. The reference device demands that of manufacturer intermediates. */
+  issuingCa: certificateProfile({
+    name: 'issuing authority',
+    basicConstraints: { authority: true, pathLength: 0 },
+    keyUsage: authorityUsage,
+    extendedKeyUsage: [],
+    lifetime: years(15),
+  }),
+  identity: certificateProfile({
+    name: 'identity',
+    basicConstraints: endEntity,
+    keyUsage: endEntityUsage,
+    extendedKeyUsage: ocfUsages,
+    lifetime: limits.pki.identityDays,
+  }),
+  manufacturerDevice: certificateProfile({
+    name: 'manufacturer device',
+    basicConstraints: endEntity,
+    keyUsage: endEntityUsage,
+    extendedKeyUsage: ocfUsages,
+    lifetime: years(15),
+  }),
+  /** The provisioning service: its devices check for serverAuth only. */
+  service: certificateProfile({
+    name: 'service',
+    basicConstraints: endEntity,
+    keyUsage: endEntityUsage,
+    extendedKeyUsage: [oids.serverAuth],
+    lifetime: years(2),
+  }),
+  gateway: certificateProfile({
+    name: 'hub gateway',
+    basicConstraints: endEntity,
+    keyUsage: endEntityUsage,
+    extendedKeyUsage: ocfUsages,
+    lifetime: years(2),
+  }),
+} as const;
