@@ -17,6 +17,10 @@ export const minutes = (n: number): Millis => n * 60_000;
 export const hours = (n: number): Millis => n * 3_600_000;
 export const days = (n: number): Millis => n * 86_400_000;
 
+/** The earlier of two deadlines, either of which may be missing. */
+export const earlier = (a: Millis | undefined, b: Millis | undefined): Millis | undefined =>
+  a === undefined ? b : b === undefined ? a : Math.min(a, b);
+
 /** setTimeout's delay is a signed 32-bit number of ms; longer ones fire at once. */
 const longestTimeout = 0x7fff_ffff;
 

@@ -47,6 +47,15 @@ export const errorTable = {
   'configure.token': { coap: 503, http: 503, text: 'the authorization server gave no usable token' },
   // confirm
   'confirm.unknown-device': { coap: 404, http: 404, text: 'no device holds this device id' },
+  // the run of a device as a whole
+  'session.broken': { coap: 500, http: 500, text: 'the session broke' },
+  'session.abandoned': { coap: 500, http: 500, text: 'the device went away in the middle' },
+  // the small cloud: its gateway and token issuer
+  'cloud.certificate': { coap: 401, http: 401, text: 'the certificate is not the identity certificate of a device' },
+  'cloud.token': { coap: 401, http: 401, text: 'the token is not valid here' },
+  'cloud.device-id': { coap: 401, http: 401, text: 'the token or the request is for another device' },
+  'cloud.not-signed-in': { coap: 401, http: 401, text: 'sign in first' },
+  'cloud.client': { coap: 401, http: 401, text: 'the client is not known or its secret is wrong' },
   // requests
   'request.malformed': { coap: 400, http: 400, text: 'the request cannot be parsed' },
   'request.too-large': { coap: 413, http: 413, text: 'the request is too large' },
@@ -72,6 +81,7 @@ export const errorTable = {
   'service.address-in-use': { coap: 500, http: 500, text: 'the address is in use' },
   // the device side
   'device.protocol': { coap: 400, http: 400, text: 'the answer cannot be used' },
+  'device.timeout': { coap: 504, http: 504, text: 'the device did not get there in time' },
   'device.state': { coap: 500, http: 500, text: 'the stored device state is damaged' },
 } as const satisfies Record<string, ErrorEntry>;
 

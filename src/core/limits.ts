@@ -80,22 +80,65 @@ export const limits = {
     commitDelay: 2,
     commitBatch: 64,
     attemptsPerDevice: 1000,
+    /** Attempts that never got as far as a device: refused handshakes, strangers. The newest are kept. */
+    unfiledAttempts: 25_000,
+    /** Writes that wait for the disk; more are answered busy. */
+    queuedWrites: 10_000,
   },
   provision: {
     /** Attempts open at a time. */
     openAttempts: 20_000,
     /** Sessions of one run are joined to one attempt when they follow within this time. */
     run: minutes(5),
+    /** Entries of one attempt; what a chatty peer does beyond is not recorded. */
+    attemptEntries: 500,
+    /** Entries of a run are written at its turns (a certificate, the end of a session), at the latest after this. */
+    entryDelay: seconds(1),
+    /** Closed attempts that wait for a store that is away. */
+    unsavedAttempts: 1000,
+    unsavedRetry: seconds(5),
+    /** Changes of a device record that wait to be written. */
+    pendingChanges: 32,
+    /** Tries to write a device record that somebody else keeps changing. */
+    writeConflicts: 5,
   },
   cloud: {
     tokenRequest: seconds(10),
     tokenLife: hours(1),
+    /** Life of the token with which a gateway renews a device's access token. */
+    refreshLife: days(90),
+    /** Requests to an authorization server under way at a time; more are answered busy. */
+    tokenRequestsInFlight: 64,
+    /** What an authorization server may answer. */
+    tokenBytes: 64 * 1024,
+    /** An access token: a device takes texts shorter than 4096 bytes (contract, plgd-device b3). */
+    accessTokenBytes: 4095,
+    /** Discovery documents that are kept, and for how long. */
+    authorities: 64,
+    discoveryLife: minutes(10),
+    /** A request to the token issuer. */
+    issuerRequestBytes: 16 * 1024,
     gatewaySessions: 20_000,
+    /** Devices that a gateway remembers, present or not. */
+    gatewayDevices: 50_000,
+    /** Resources that a device may publish. */
+    links: 128,
+    publishBytes: 16 * 1024,
   },
   device: {
     responseBytes: 8192,
     endpoints: 16,
     /** A credential that expires within this is not used. */
     expiring: hours(1),
+    /** Each text of a cloud configuration, and of what a gateway answers. */
+    cloudTextBytes: 4096,
+    /** Requests and handshakes at the cloud's gateway. */
+    cloudRequest: seconds(10),
+    /** Steps that a simulated device remembers for its report. */
+    reportedSteps: 1000,
+    /** How long a simulated device is waited for. */
+    wait: minutes(2),
+    /** The stored state of one device. */
+    stateBytes: 256 * 1024,
   },
 } as const;

@@ -35,6 +35,8 @@ export interface CoapServerOptions {
   readonly random: RandomSource;
   /** Without traffic for this long a session is closed, ms. */
   readonly idle: Millis;
+  /** Bytes of a UDP payload that reach every peer whole; default limits.secure.mtu. The context must have the same. */
+  readonly mtu?: number;
 }
 
 export interface CoapServer {

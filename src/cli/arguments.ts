@@ -1,0 +1,23 @@
+import { InvalidArgumentError } from 'commander';
+import { parseRetryTable } from '../device/retry.ts';
+
+/** Parsers of option values: each says what it expects. */
+
+export function wholeNumber(text: string): number {
+  if (/^[1-9]\d{0,5}$/.test(text)) return Number(text);
+  throw new InvalidArgumentError('expected a whole number from 1.');
+}
+
+export function portNumber(text: string): number {
+  if (/^\d{1,5}$/.test(text) && Number(text) <= 65_535) return Number(text);
+  throw new InvalidArgumentError('expected a port from 0 to 65535 (0: any free one).');
+}
+
+/** plgd's `-r`: seconds, separated by commas; in ms. */
+export function retryTable(text: string): number[] {
+  try {
+    return parseRetryTable(text);
+  } catch (error) {
+    throw new InvalidArgumentError(error instanceof Error ? `${error.message}.` : '');
+  }
+}

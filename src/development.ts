@@ -1,0 +1,57 @@
+import { encodePem } from './codec/pem.ts';
+import { groupIdOf, ownerNamed } from './config-policy.ts';
+import { limits } from './core/limits.ts';
+import type { DevelopmentPki } from './pki/development.ts';
+import type { Authority } from './pki/issuer.ts';
+import type { Identity } from './secure/association.ts';
+import type { EnrollmentGroup, Hub } from './store/model.ts';
+
+/** Where the development hub is unless somebody says otherwise. The id is in its gateway's certificate. */
+export const developmentHub = {
+  id: '6f0c5c0e-7a4b-4d0b-9a57-3f1e0b2c8d11',
+  name: 'development hub',
+  gateway: 'coaps+tcp://127.0.0.1:20031',
+} as const;
+
+export interface DevelopmentSettings {
+  readonly identity: Identity;
+  readonly authority: Authority;
+  readonly groups: readonly EnrollmentGroup[];
+  readonly hubs: readonly Hub[];
+}
+
+/** A service over a development PKI: one group for all of its devices, one hub at `gateway`, tokens from the built-in issuer. */
+export function developmentSettings(
+  pki: DevelopmentPki,
+  {
+    owner = 'development',
+    gateway = developmentHub.gateway,
+  }: { readonly owner?: string; readonly gateway?: string } = {},
+): DevelopmentSettings {
+  const group: EnrollmentGroup = {
+    id: groupIdOf('development'),
+    name: 'development devices',
+    owner: ownerNamed(owner),
+    enabled: true,
+    attestation: {
+      x509: {
+        anchors: [encodePem('CERTIFICATE', pki.manufacturer.root.certificate.der)],
+        intermediates: [encodePem('CERTIFICATE', pki.manufacturer.intermediate.certificate.der)],
+        crls: [],
+        expiredGrace: 0,
+      },
+      psk: [],
+    },
+    hubs: [pki.hubId],
+    identityLife: limits.pki.identityDays,
+    ownerPsk: undefined,
+  };
+  const hub: Hub = {
+    id: pki.hubId,
+    name: developmentHub.name,
+    gateways: [gateway],
+    provider: 'firstboot',
+    authorization: { type: 'built-in' },
+  };
+  return { identity: pki.service, authority: pki.authority, groups: [group], hubs: [hub] };
+}

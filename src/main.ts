@@ -1,0 +1,176 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { startIssuer } from './cloud/issuer-server.ts';
+import { formatCoapUri } from './coap/uri.ts';
+import { type Millis, systemTimers, type Timers } from './core/clock.ts';
+import { limits } from './core/limits.ts';
+import { type Log, silentLog } from './core/log.ts';
+import { type RandomSource, systemRandom } from './core/random.ts';
+import { createOcfDialect } from './dialects/ocf/dialect.ts';
+import type { Authority } from './pki/issuer.ts';
+import { PolicySource } from './provision/policy.ts';
+import type { EntryListener } from './provision/ports.ts';
+import { createProvisioner, type Provisioner } from './provision/session.ts';
+import type { Identity, SecureContext } from './secure/association.ts';
+import { createSecureContext } from './secure/engine.ts';
+import { serveDevices } from './serving.ts';
+import { openLevelStore } from './store/level.ts';
+import type { EnrollmentGroup, Hub } from './store/model.ts';
+import type { Store } from './store/store.ts';
+import { Alarm } from './transport/alarm.ts';
+import type { CoapServer } from './transport/session.ts';
+import { listenTcp } from './transport/tcp.ts';
+import { listenUdp } from './transport/udp.ts';
+
+export interface ServiceOptions {
+  /** Folder of the store and the token issuer's key; made when missing. */
+  readonly data: string;
+  readonly host: string;
+  /** 0: any free port; undefined: not over this transport. */
+  readonly udpPort: number | undefined;
+  readonly tcpPort: number | undefined;
+  /** What the service shows to devices. */
+  readonly identity: Identity;
+  /** Signs what devices get. */
+  readonly authority: Authority;
+  /** Written into the store at start, replacing those of the same id. */
+  readonly groups: readonly EnrollmentGroup[];
+  readonly hubs: readonly Hub[];
+  /** The built-in token issuer's HTTP address; `url` as others see it. */
+  readonly issuer: { readonly host: string; readonly port: number; readonly url?: string };
+  /** Sessions without traffic are closed after this, ms. */
+  readonly idle?: Millis;
+  readonly timers?: Timers;
+  readonly random?: RandomSource;
+  readonly log?: Log;
+  /** Told of everything that is recorded, as it happens. */
+  readonly onEntry?: EntryListener;
+}
+
+export interface Service {
+  readonly endpoints: { readonly udp: string | undefined; readonly tcp: string | undefined };
+  /** Base URL of the built-in token issuer. */
+  readonly issuerUrl: string;
+  readonly store: Store;
+  readonly provisioner: Provisioner;
+  /** Says goodbye to every device, finishes what is being written, frees ports and files. */
+  close(): Promise<void>;
+}
+
+/**
+ * Starts the provisioning service.
+ * @throws FirstbootError service.address-in-use, service.config, service.store, service.engine; nothing is left open then.
+ */
+export async function startService(options: ServiceOptions): Promise<Service> {
+  const { timers = systemTimers, random = systemRandom, log = silentLog } = options;
+  const started: (() => Promise<void>)[] = [];
+  const stop = async (): Promise<void> => {
+    for (const close of started.splice(0).reverse()) await close();
+  };
+  try {
+    await mkdir(options.data, { recursive: true, mode: 0o700 });
+    const store = await openLevelStore(join(options.data, 'store'), { timers });
+    started.push(() => store.close());
+    for (const hub of options.hubs) await store.hubs.put(hub);
+    for (const group of options.groups) await store.groups.put(group);
+    const policy = await PolicySource.load(store, log);
+
+    const issuer = await startIssuer({
+      ...options.issuer,
+      keyFile: join(options.data, 'token-key.pem'),
+      timers,
+      random,
+      log,
+      confirm: (deviceId) => provisioner.confirm(deviceId, timers.now()),
+    });
+    started.push(() => issuer.close());
+
+    const provisioner = createProvisioner({
+      store,
+      policy,
+      authority: options.authority,
+      tokens: issuer.tokens,
+      random,
+      log,
+      ...(options.onEntry && { onEntry: options.onEntry }),
+    });
+    await provisioner.restore(timers.now());
+    const sweep = new Alarm(timers, (now) => {
+      provisioner.handleTimeout(now);
+      return provisioner.nextTimeout();
+    });
+    started.push(async () => {
+      sweep.stop();
+      await provisioner.sweep(timers.now());
+    });
+
+    const serving = serveDevices({
+      provisioner,
+      dialect: createOcfDialect({ log }),
+      timers,
+      log,
+      settled: () => sweep.set(provisioner.nextTimeout()),
+    });
+    started.push(() => serving.idle());
+    const common = {
+      host: options.host,
+      owner: serving.owner,
+      timers,
+      random,
+      idle: options.idle ?? limits.session.idle,
+    };
+    const contexts = deviceContexts(options.identity, policy);
+    const udp =
+      options.udpPort === undefined
+        ? undefined
+        : await listenUdp({ ...common, port: options.udpPort, context: contexts.datagram });
+    if (udp) started.push(() => udp.close());
+    const tcp =
+      options.tcpPort === undefined
+        ? undefined
+        : await listenTcp({ ...common, port: options.tcpPort, context: contexts.stream });
+    if (tcp) started.push(() => tcp.close());
+
+    const uri = (scheme: 'coaps' | 'coaps+tcp', server: CoapServer | undefined): string | undefined =>
+      server && formatCoapUri({ scheme, host: options.host, port: server.port });
+    return {
+      endpoints: { udp: uri('coaps', udp), tcp: uri('coaps+tcp', tcp) },
+      issuerUrl: issuer.url,
+      store,
+      provisioner,
+      close: stop,
+    };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+/** One context a transport, made again when the policy's trust has changed: contexts themselves never change. */
+function deviceContexts(identity: Identity, policy: PolicySource): Record<'datagram' | 'stream', () => SecureContext> {
+  const keep = (transport: 'datagram' | 'stream'): (() => SecureContext) => {
+    let madeFrom = policy.current;
+    let context = make(transport);
+    return () => {
+      if (madeFrom !== policy.current) {
+        madeFrom = policy.current;
+        context = make(transport);
+      }
+      return context;
+    };
+  };
+  const make = (transport: 'datagram' | 'stream'): SecureContext => {
+    const { trust, psk } = policy.current;
+    return createSecureContext({
+      transport,
+      role: 'server',
+      identity,
+      trust: { ...trust, purpose: 'client' },
+      peerCertificate: 'require',
+      ...(psk.size > 0 && { psk: 'lookup' }),
+      alpn: 'coap',
+      threads: true,
+    });
+  };
+  return { datagram: keep('datagram'), stream: keep('stream') };
+}

@@ -1,0 +1,148 @@
+import type { IncomingRequest, OutgoingResponse } from './coap/endpoint.ts';
+import type { Millis, Timers } from './core/clock.ts';
+import type { Log } from './core/log.ts';
+import type { OcfDialect } from './dialects/ocf/dialect.ts';
+import type { ProvisioningSession, SessionEnd } from './provision/contract.ts';
+import type { Provisioner } from './provision/session.ts';
+import type { ConnectionEnd, ConnectionEvent, Traffic } from './transport/connection.ts';
+import type { Session, SessionOwner } from './transport/session.ts';
+
+export interface ServingDeps {
+  readonly provisioner: Provisioner;
+  readonly dialect: OcfDialect;
+  readonly timers: Timers;
+  readonly log: Log;
+  /** Called whenever a session has taken a step: the pipeline's next deadline may have moved. */
+  readonly settled: () => void;
+}
+
+export interface Serving {
+  readonly owner: SessionOwner;
+  /** Resolves when everything that sessions have begun is recorded. */
+  idle(): Promise<void>;
+}
+
+/** Joins what the transports deliver to the pipeline: every session of a device becomes a provisioning session. */
+export function serveDevices(deps: ServingDeps): Serving {
+  const working = new Set<ServedSession>();
+  return {
+    owner: (session) => {
+      const served = new ServedSession(session, deps, () => working.delete(served));
+      working.add(served);
+      return (event, now) => served.event(event, now);
+    },
+    idle: async () => {
+      await Promise.all([...working].map((served) => served.finished()));
+    },
+  };
+}
+
+class ServedSession {
+  private readonly session: Session;
+  private readonly deps: ServingDeps;
+  private readonly provisioning: ProvisioningSession;
+  private readonly openedAt: Millis;
+  private readonly ended: () => void;
+  /** One thing of a session at a time: attestation, then its requests in order, then its end. */
+  private last: Promise<void> = Promise.resolve();
+
+  constructor(session: Session, deps: ServingDeps, ended: () => void) {
+    this.session = session;
+    this.deps = deps;
+    this.ended = ended;
+    this.openedAt = deps.timers.now();
+    this.provisioning = deps.provisioner.open({ transport: session.transport, peer: session.peer }, this.openedAt);
+  }
+
+  event(event: ConnectionEvent, now: Millis): void {
+    switch (event.type) {
+      case 'client-hello':
+        this.provisioning.offered(event.hello, now);
+        break;
+      case 'psk-lookup':
+        this.session.providePsk(this.deps.provisioner.preSharedKey(event.identity));
+        break;
+      case 'established': {
+        const { version, cipherSuite, peer: chain, pskIdentity } = event.session;
+        const evidence = { version, cipherSuite, chain, pskIdentity, handshakeTime: now - this.openedAt };
+        this.next(() => this.provisioning.established(evidence, this.deps.timers.now()));
+        break;
+      }
+      case 'request':
+        this.next(() => this.answer(event.id, event.request, now));
+        break;
+      case 'alert':
+        this.provisioning.alert(event.direction, event.name, now);
+        break;
+      case 'closed':
+        this.closed(event.end, now);
+        break;
+      case 'response':
+      case 'pong':
+      case 'failed':
+        break;
+    }
+  }
+
+  private async answer(id: number, request: IncomingRequest, receivedAt: Millis): Promise<void> {
+    const { timers, dialect } = this.deps;
+    const before = this.session.traffic;
+    const response: OutgoingResponse = await dialect.handle(this.provisioning, request, timers.now());
+    this.session.respond(id, response);
+    const now = timers.now();
+    this.provisioning.exchanged(
+      {
+        method: request.method,
+        path: `/${request.path.join('/')}`,
+        code: response.code,
+        bytesIn: request.payload.length,
+        bytesOut: this.session.traffic.bytesOut - before.bytesOut,
+        ms: now - receivedAt,
+      },
+      now,
+    );
+  }
+
+  private closed(end: ConnectionEnd, now: Millis): void {
+    // Only `refused` carries what the peer presented; it must be on the record before the session is closed on it.
+    if (end.reason === 'refused') this.provisioning.handshakeRefused(end.error, end.peer, now);
+    this.next(() => this.provisioning.closed(sessionEnd(end, this.session.traffic), this.deps.timers.now()));
+    this.next(async () => this.ended());
+  }
+
+  finished(): Promise<void> {
+    return this.last;
+  }
+
+  private next(step: () => Promise<void>): void {
+    this.last = this.last
+      .then(step)
+      .catch((error: unknown) => {
+        this.deps.log.error({ peer: this.session.peer, error }, 'a session ended by an unexpected error');
+        this.session.close();
+      })
+      .then(this.deps.settled);
+  }
+}
+
+function sessionEnd(end: ConnectionEnd, { bytesIn, bytesOut }: Traffic): SessionEnd {
+  switch (end.reason) {
+    case 'close-notify':
+    case 'released':
+    case 'truncated':
+    case 'replaced':
+      return { reason: 'closed-by-peer', text: end.reason, bytesIn, bytesOut };
+    case 'local':
+      return { reason: 'closed-here', bytesIn, bytesOut };
+    case 'handshake-timeout':
+    case 'idle':
+    case 'stalled':
+      return { reason: 'timeout', text: end.reason, bytesIn, bytesOut };
+    case 'refused':
+    case 'failed':
+      return { reason: 'broken', text: end.error, bytesIn, bytesOut };
+    case 'broken':
+    case 'unreachable':
+      return { reason: 'broken', text: end.text, bytesIn, bytesOut };
+  }
+}
