@@ -25,7 +25,9 @@ function run(what, command, args) {
   const started = Date.now();
   const result = spawnSync(command, args, { cwd: root, encoding: 'utf8', shell: process.platform === 'win32' });
   if (result.status !== 0) {
-    process.stderr.write(`${result.stdout ?? ''}${result.stderr ?? ''}${result.error ? `${result.error.message}\n` : ''}`);
+    process.stderr.write(
+      `${result.stdout ?? ''}${result.stderr ?? ''}${result.error ? `${result.error.message}\n` : ''}`,
+    );
     process.stderr.write(`\nfirstboot: ${what} failed (${command} ${args.join(' ')})\n`);
     process.exit(result.status ?? 1);
   }
@@ -40,7 +42,11 @@ function install() {
 
 function compile() {
   const info = inRoot('dist/.tsbuildinfo');
-  const sources = Math.max(newest(inRoot('src')), modified(inRoot('tsconfig.build.json')), modified(inRoot('tsconfig.json')));
+  const sources = Math.max(
+    newest(inRoot('src')),
+    modified(inRoot('tsconfig.build.json')),
+    modified(inRoot('tsconfig.json')),
+  );
   if (modified(info) > sources) return;
   rmSync(inRoot('dist'), { recursive: true, force: true });
   run('sources compiled', process.execPath, [inRoot('node_modules/typescript/bin/tsc'), '-p', 'tsconfig.build.json']);

@@ -6,7 +6,11 @@ import { fileURLToPath } from 'node:url';
 import { startVitest } from 'vitest/node';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const vitest = await startVitest('test', process.argv.slice(2), { root, watch: false, config: join(root, 'vitest.config.ts') });
+const vitest = await startVitest('test', process.argv.slice(2), {
+  root,
+  watch: false,
+  config: join(root, 'vitest.config.ts'),
+});
 
 const count = { passed: 0, failed: 0, skipped: 0 };
 for (const module of vitest.state.getTestModules()) {

@@ -10,8 +10,9 @@ import { type LogLevel, logLevels } from './ops/log.ts';
 export interface Config {
   readonly data: string;
   readonly host: string;
-  readonly udpPort: number | undefined;
-  readonly tcpPort: number | undefined;
+  /** UDP and TCP. */
+  readonly port: number;
+  readonly transports: readonly ('udp' | 'tcp')[];
   readonly logLevel: LogLevel;
   readonly idle: Millis;
   readonly issuer: { readonly host: string; readonly port: number; readonly url: string | undefined };
@@ -60,13 +61,11 @@ export function loadConfig(
   const path = (text: string): string => resolve(base, text);
 
   const data = given('data')?.text;
-  const port = portOf(given('port')) ?? written.port ?? configDefaults.port;
-  const transports = transportsOf(given('transports')) ?? written.transports ?? ['udp', 'tcp'];
   return {
     data: data === undefined ? path(written.data ?? configDefaults.data) : resolve(data),
     host: given('host')?.text ?? written.host ?? configDefaults.host,
-    udpPort: transports.includes('udp') ? port : undefined,
-    tcpPort: transports.includes('tcp') ? port : undefined,
+    port: portOf(given('port')) ?? written.port ?? configDefaults.port,
+    transports: transportsOf(given('transports')) ?? written.transports ?? ['udp', 'tcp'],
     logLevel: levelOf(given('logLevel')) ?? written.logLevel ?? 'info',
     idle: written.idleSeconds === undefined ? limits.session.idle : seconds(written.idleSeconds),
     issuer: {

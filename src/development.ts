@@ -1,7 +1,10 @@
 import { encodePem } from './codec/pem.ts';
 import { groupIdOf, ownerNamed } from './config-policy.ts';
+import { type Millis, systemTimers } from './core/clock.ts';
+import type { Uuid } from './core/ids.ts';
 import { limits } from './core/limits.ts';
-import type { DevelopmentPki } from './pki/development.ts';
+import { systemRandom } from './core/random.ts';
+import { type DevelopmentPki, createDevelopmentPki as makePki } from './pki/development.ts';
 import type { Authority } from './pki/issuer.ts';
 import type { Identity } from './secure/association.ts';
 import type { EnrollmentGroup, Hub } from './store/model.ts';
@@ -12,6 +15,19 @@ export const developmentHub = {
   name: 'development hub',
   gateway: 'coaps+tcp://127.0.0.1:20031',
 } as const;
+
+/** A development PKI in memory; every part has a default. */
+export function createDevelopmentPki({
+  devices = 1,
+  hubId = developmentHub.id,
+  now = systemTimers.now(),
+}: {
+  readonly devices?: number;
+  readonly hubId?: Uuid;
+  readonly now?: Millis;
+} = {}): DevelopmentPki {
+  return makePki({ devices, hubId, now, random: systemRandom });
+}
 
 export interface DevelopmentSettings {
   readonly identity: Identity;

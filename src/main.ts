@@ -1,8 +1,10 @@
-import { mkdir } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startIssuer } from './cloud/issuer-server.ts';
 import { formatCoapUri } from './coap/uri.ts';
 import { type Millis, systemTimers, type Timers } from './core/clock.ts';
+import { failure } from './core/errors.ts';
 import { limits } from './core/limits.ts';
 import { type Log, silentLog } from './core/log.ts';
 import { type RandomSource, systemRandom } from './core/random.ts';
@@ -18,17 +20,19 @@ import { openLevelStore } from './store/level.ts';
 import type { EnrollmentGroup, Hub } from './store/model.ts';
 import type { Store } from './store/store.ts';
 import { Alarm } from './transport/alarm.ts';
-import type { CoapServer } from './transport/session.ts';
+import type { CoapServer, CoapServerOptions } from './transport/session.ts';
 import { listenTcp } from './transport/tcp.ts';
 import { listenUdp } from './transport/udp.ts';
 
 export interface ServiceOptions {
-  /** Folder of the store and the token issuer's key; made when missing. */
-  readonly data: string;
-  readonly host: string;
-  /** 0: any free port; undefined: not over this transport. */
-  readonly udpPort: number | undefined;
-  readonly tcpPort: number | undefined;
+  /** Folder of the store and the token issuer's key, made when missing. Default: a temporary one, gone after `close`. */
+  readonly data?: string;
+  /** Default: 127.0.0.1. */
+  readonly host?: string;
+  /** Default: both. */
+  readonly transports?: readonly ('udp' | 'tcp')[];
+  /** UDP and TCP port; 0, the default: any free one each. */
+  readonly port?: number;
   /** What the service shows to devices. */
   readonly identity: Identity;
   /** Signs what devices get. */
@@ -36,8 +40,8 @@ export interface ServiceOptions {
   /** Written into the store at start, replacing those of the same id. */
   readonly groups: readonly EnrollmentGroup[];
   readonly hubs: readonly Hub[];
-  /** The built-in token issuer's HTTP address; `url` as others see it. */
-  readonly issuer: { readonly host: string; readonly port: number; readonly url?: string };
+  /** The built-in token issuer's HTTP address, by default on any free port of loopback; `url` as others see it. */
+  readonly issuer?: { readonly host: string; readonly port: number; readonly url?: string };
   /** Sessions without traffic are closed after this, ms. */
   readonly idle?: Millis;
   readonly timers?: Timers;
@@ -48,6 +52,8 @@ export interface ServiceOptions {
 }
 
 export interface Service {
+  /** Where devices find it: the UDP endpoint, or the TCP one when there is no other. */
+  readonly endpoint: string;
   readonly endpoints: { readonly udp: string | undefined; readonly tcp: string | undefined };
   /** Base URL of the built-in token issuer. */
   readonly issuerUrl: string;
@@ -63,21 +69,24 @@ export interface Service {
  */
 export async function startService(options: ServiceOptions): Promise<Service> {
   const { timers = systemTimers, random = systemRandom, log = silentLog } = options;
+  const { host = '127.0.0.1', port = 0, transports = ['udp', 'tcp'] } = options;
   const started: (() => Promise<void>)[] = [];
   const stop = async (): Promise<void> => {
     for (const close of started.splice(0).reverse()) await close();
   };
   try {
-    await mkdir(options.data, { recursive: true, mode: 0o700 });
-    const store = await openLevelStore(join(options.data, 'store'), { timers });
+    const data = options.data ?? (await mkdtemp(join(tmpdir(), 'firstboot-')));
+    if (options.data === undefined) started.push(() => rm(data, { recursive: true, force: true }));
+    await mkdir(data, { recursive: true, mode: 0o700 });
+    const store = await openLevelStore(join(data, 'store'), { timers });
     started.push(() => store.close());
     for (const hub of options.hubs) await store.hubs.put(hub);
     for (const group of options.groups) await store.groups.put(group);
     const policy = await PolicySource.load(store, log);
 
     const issuer = await startIssuer({
-      ...options.issuer,
-      keyFile: join(options.data, 'token-key.pem'),
+      ...(options.issuer ?? { host: '127.0.0.1', port: 0 }),
+      keyFile: join(data, 'token-key.pem'),
       timers,
       random,
       log,
@@ -112,29 +121,25 @@ export async function startService(options: ServiceOptions): Promise<Service> {
       settled: () => sweep.set(provisioner.nextTimeout()),
     });
     started.push(() => serving.idle());
-    const common = {
-      host: options.host,
-      owner: serving.owner,
-      timers,
-      random,
-      idle: options.idle ?? limits.session.idle,
-    };
     const contexts = deviceContexts(options.identity, policy);
-    const udp =
-      options.udpPort === undefined
-        ? undefined
-        : await listenUdp({ ...common, port: options.udpPort, context: contexts.datagram });
-    if (udp) started.push(() => udp.close());
-    const tcp =
-      options.tcpPort === undefined
-        ? undefined
-        : await listenTcp({ ...common, port: options.tcpPort, context: contexts.stream });
-    if (tcp) started.push(() => tcp.close());
-
-    const uri = (scheme: 'coaps' | 'coaps+tcp', server: CoapServer | undefined): string | undefined =>
-      server && formatCoapUri({ scheme, host: options.host, port: server.port });
+    const common = { host, port, owner: serving.owner, timers, random, idle: options.idle ?? limits.session.idle };
+    const listen = async (
+      transport: 'udp' | 'tcp',
+      start: (server: CoapServerOptions) => Promise<CoapServer>,
+      context: () => SecureContext,
+    ): Promise<string | undefined> => {
+      if (!transports.includes(transport)) return undefined;
+      const server = await start({ ...common, context });
+      started.push(() => server.close());
+      return formatCoapUri({ scheme: transport === 'udp' ? 'coaps' : 'coaps+tcp', host, port: server.port });
+    };
+    const udp = await listen('udp', listenUdp, contexts.datagram);
+    const tcp = await listen('tcp', listenTcp, contexts.stream);
+    const endpoint = udp ?? tcp;
+    if (endpoint === undefined) throw failure('service.config', { key: 'transports' }, 'name udp, tcp or both');
     return {
-      endpoints: { udp: uri('coaps', udp), tcp: uri('coaps+tcp', tcp) },
+      endpoint,
+      endpoints: { udp, tcp },
       issuerUrl: issuer.url,
       store,
       provisioner,

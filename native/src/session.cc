@@ -109,7 +109,7 @@ void Session::feedListener(const Bytes& datagram) {
 
 void Session::run(size_t budget) {
   ERR_clear_error();
-  more_ = false;
+  more_ = muted_ = false;
   while (state_ == State::handshaking) {
     if (!offerInput() && started_) break;
     started_ = true;
@@ -330,6 +330,7 @@ int Session::flightRemaining() const {
 // expired too. In simulated time that one is short and is waited for here.
 void Session::retransmit() {
   ERR_clear_error();
+  muted_ = false;
   scheduled_ = true;
   for (int waited = 0; context_.options().simulatedClock && flightRemaining() > 0 && waited < 30; waited++) usleep(1000);
   if (DTLSv1_handle_timeout(ssl_) < 0) fail();

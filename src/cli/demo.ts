@@ -88,14 +88,7 @@ interface Stage {
 /** The gateway needs the issuer's URL and the service the gateway's: the hub is written once both are known. */
 async function setStage(folder: string, pki: DevelopmentPki): Promise<Stage> {
   const settings = developmentSettings(pki);
-  const service = await startService({
-    ...settings,
-    data: folder,
-    host: '127.0.0.1',
-    udpPort: 0,
-    tcpPort: 0,
-    issuer: { host: '127.0.0.1', port: 0 },
-  });
+  const service = await startService({ ...settings, data: folder });
   try {
     const gateway = await startGateway({
       host: '127.0.0.1',
@@ -126,7 +119,7 @@ async function boot(
   const device = await SimulatedDevice.create({
     name: identity.name,
     endpoint,
-    identity: { ...identity, serviceCa: [pki.serviceCa.certificate.der] },
+    identity,
     timeout: patience,
   });
   output.line();

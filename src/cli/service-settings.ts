@@ -34,8 +34,8 @@ export async function serviceSettings(
   const listening = {
     data: config.data,
     host: config.host,
-    udpPort: config.udpPort,
-    tcpPort: config.tcpPort,
+    port: config.port,
+    transports: config.transports,
     idle: config.idle,
     issuer: { host, port, ...(url !== undefined && { url }) },
   };
@@ -49,7 +49,7 @@ export async function serviceSettings(
         '',
         'This is a development PKI: its keys lie in the data folder. Boot a device of it with',
         `  firstboot gateway --data ${relative(process.cwd(), config.data) || '.'}`,
-        `  firstboot device dps ${config.udpPort === undefined ? 'coaps+tcp' : 'coaps'}://${config.host}:${config.udpPort ?? config.tcpPort} --certs ${device}`,
+        `  firstboot device dps ${config.transports.includes('udp') ? 'coaps' : 'coaps+tcp'}://${config.host}:${config.port} --certs ${device}`,
       ],
     };
   }

@@ -13,7 +13,7 @@ export function stepHeading(): string {
 }
 
 /** One step of a device as it ends. A round trip is a message and its answer, those of the handshake included. */
-export function stepLine(report: StepReport): string {
+function stepLine(report: StepReport): string {
   const name = report.step.padEnd(widths.step);
   const traffic = `${report.bytesOut} / ${report.bytesIn}`.padStart(widths.traffic);
   const trips = String(report.roundTrips).padStart(widths.trips + 2);

@@ -22,7 +22,7 @@ const mediaTypes: Readonly<Record<number, string>> = {
 export const mediaType = (format: number): string => mediaTypes[format] ?? String(format);
 
 /** What the dialects offer, best first: OCF's CBOR, plain CBOR, JSON with the same keys. */
-export const offeredFormats: readonly number[] = [contentFormat.ocfCbor, contentFormat.cbor, contentFormat.json];
+const offeredFormats: readonly number[] = [contentFormat.ocfCbor, contentFormat.cbor, contentFormat.json];
 
 /**
  * The content format of the answer to a request with this Accept option (RFC 7252 §5.10.4): the one asked for, the first

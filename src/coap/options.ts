@@ -145,7 +145,7 @@ export function checkOptions(message: CoapMessage, kind: 'request' | 'response' 
 /** The name of a request or response option, or its number as text. */
 export const optionName = (number: number): string => definitions.get(number)?.name ?? String(number);
 
-export function isCritical(number: number): boolean {
+function isCritical(number: number): boolean {
   return (number & 1) === 1;
 }
 

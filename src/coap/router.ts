@@ -48,7 +48,7 @@ export function createRouter<Handler>(routes: readonly Route<Handler>[]): Router
 }
 
 /** `['a', 'b']` as `/a/b`. */
-export const formatPath = (path: readonly string[]): string => `/${path.join('/')}`;
+const formatPath = (path: readonly string[]): string => `/${path.join('/')}`;
 
 /**
  * The response to a refusal or to anything that was thrown: the code and the public text of the error table, as a

@@ -94,7 +94,7 @@ export function sortOptions(options: readonly CoapOption[]): readonly CoapOption
 }
 
 /** Nibble values 13 and 14 announce one or two more bytes, biased by 13 and 269 (RFC 7252 §3.1). */
-export const nibble = (value: number): number => (value < 13 ? value : value < 269 ? 13 : 14);
+const nibble = (value: number): number => (value < 13 ? value : value < 269 ? 13 : 14);
 
 const extendedWidth = (value: number): number => (value < 13 ? 0 : value < 269 ? 1 : 2);
 

@@ -119,7 +119,6 @@ export function textOf(element: DerElement): string | undefined {
     case tags.numericString:
       return /^[0-9 ]*$/.test(latin1) ? latin1 : undefined;
     case tags.ia5String:
-    case tags.visibleString:
       return isAscii(element) ? latin1 : undefined;
     case tags.teletexString:
       return latin1;

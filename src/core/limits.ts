@@ -32,8 +32,6 @@ export const limits = {
     stall: seconds(30),
     requestDeadline: seconds(20),
     requestsInFlight: 8,
-    /** Requests that may wait at once: a peer beyond this is cut off. */
-    requestsQueued: 64,
   },
   coap: {
     messageBytes: 8 * 1024 + 512,

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { DerReader } from '../codec/der.ts';
+import { checkBitString } from '../codec/der-primitive.ts';
 import { contextTag, tags } from '../codec/der-tags.ts';
 import { equalBytes, toHex } from '../core/bytes.ts';
 import type { Millis } from '../core/clock.ts';
@@ -47,7 +48,7 @@ export function parseCertificate(der: Uint8Array): Certificate {
 
   const tbs = outer.reread(signed, 'tbsCertificate');
   const version = readVersion(tbs);
-  const serial = serialText(tbs.integer('serialNumber'));
+  const serial = readSerial(tbs);
   const inner = readSignatureAlgorithm(tbs);
   if (!equalBytes(inner.encoded, algorithm.encoded)) {
     throw failure('der.malformed', { what: 'signature', found: 'two different algorithms' }, 'sign it again');
@@ -59,8 +60,8 @@ export function parseCertificate(der: Uint8Array): Certificate {
   validity.end('validity');
   const subject = readName(tbs, 'subject');
   const { spki, kind } = readPublicKey(tbs);
-  if (tbs.peek() === contextTag(1, 'primitive')) tbs.any('issuerUniqueID');
-  if (tbs.peek() === contextTag(2, 'primitive')) tbs.any('subjectUniqueID');
+  skipUniqueId(tbs, 1, 'issuerUniqueID');
+  skipUniqueId(tbs, 2, 'subjectUniqueID');
   const extensions = readExtensions(tbs, contextTag(3, 'constructed'));
   tbs.end('tbsCertificate');
 
@@ -98,6 +99,19 @@ export function serialText(octets: Uint8Array): string {
   return toHex(octets.subarray(from));
 }
 
+/** Negative ones would share their text with positive ones, and RFC 5280 forbids them. */
+function readSerial(tbs: DerReader): string {
+  const octets = tbs.integer('serialNumber');
+  if ((octets[0] ?? 0) >= 0x80) {
+    throw failure(
+      'der.malformed',
+      { what: 'serialNumber', found: 'a negative number' },
+      'issue it with a positive one',
+    );
+  }
+  return serialText(octets);
+}
+
 function readVersion(tbs: DerReader): 1 | 2 | 3 {
   if (tbs.peek() !== contextTag(0, 'constructed')) return 1;
   const wrapper = tbs.enter(contextTag(0, 'constructed'), 'version');
@@ -108,4 +122,9 @@ function readVersion(tbs: DerReader): 1 | 2 | 3 {
     throw failure('der.malformed', { what: 'version', found: version }, 'issue an X.509 v3 certificate');
   }
   return version === 1 ? 2 : 3;
+}
+
+/** Nobody issues these any more (RFC 5280 §4.1.2.8), but they may be there. */
+function skipUniqueId(tbs: DerReader, n: number, what: string): void {
+  if (tbs.peek() === contextTag(n, 'primitive')) checkBitString(tbs.any(what), what);
 }

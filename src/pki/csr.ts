@@ -39,7 +39,7 @@ export interface CsrPolicy {
   readonly keys: readonly ('P-256' | 'P-384' | 'Ed25519')[];
 }
 
-export const defaultCsrPolicy: CsrPolicy = { keys: ['P-256', 'P-384'] };
+const defaultCsrPolicy: CsrPolicy = { keys: ['P-256', 'P-384'] };
 
 /**
  * Reads a request strictly: DER only, version 0, nothing behind it, whole-octet signature.

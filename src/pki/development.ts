@@ -16,7 +16,14 @@ import {
 } from './authority.ts';
 import { parseCertificate } from './certificate.ts';
 import type { AltName } from './extension.ts';
-import { type FolderContent, privateKeyFile, readIssuer, readKeyedChain, writeFolder } from './files.ts';
+import {
+  type FolderContent,
+  privateKeyFile,
+  readCertificates,
+  readIssuer,
+  readKeyedChain,
+  writeFolder,
+} from './files.ts';
 import { issueCertificate, randomSerial } from './issue.ts';
 import type { Authority, Issuer, KeyedChain } from './issuer.ts';
 import { type Subject, uuidOf, uuidSubject } from './name.ts';
@@ -28,7 +35,7 @@ export interface DevelopmentPki {
   readonly hubId: Uuid;
   readonly manufacturer: { readonly root: Issuer; readonly intermediate: Issuer };
   /** Manufacturer chains: leaf, intermediate. */
-  readonly devices: readonly DevelopmentDevice[];
+  readonly devices: readonly [DevelopmentDevice, ...DevelopmentDevice[]];
   /** What devices find in `dpsca.pem`. */
   readonly serviceCa: Issuer;
   readonly service: KeyedChain;
@@ -41,6 +48,8 @@ export interface DevelopmentPki {
 export interface DevelopmentDevice extends KeyedChain {
   /** `device-0001`, ... */
   readonly name: string;
+  /** Trust anchors of the provisioning service, DER: what `dpsca.pem` holds. */
+  readonly serviceCa: readonly Uint8Array[];
 }
 
 export interface DevelopmentPkiOptions {
@@ -61,18 +70,24 @@ export function createDevelopmentPki(options: DevelopmentPkiOptions): Developmen
   const endEntity = (issuer: Issuer, profile: CertificateProfile, subject: Subject, altNames: readonly AltName[]) =>
     createEndEntity({ issuer, profile, subject, altNames, now, random });
 
+  const device = (number: number): DevelopmentDevice => {
+    const name = `device-${String(number).padStart(4, '0')}`;
+    const subject = { organization: 'Example Devices', commonName: name };
+    const { chain, privateKey } = endEntity(intermediate, profiles.manufacturerDevice, subject, []);
+    return {
+      name,
+      chain: [...chain, intermediate.certificate.der],
+      privateKey,
+      serviceCa: [serviceCa.certificate.der],
+    };
+  };
   const service = endEntity(serviceCa, profiles.service, { commonName: 'firstboot service' }, loopbackNames);
   const gatewayNames: readonly AltName[] = [{ type: 'uri', value: `urn:uuid:${hubId}` }, ...loopbackNames];
   const gateway = endEntity(authority.issuing, profiles.gateway, uuidSubject(hubId), gatewayNames);
   return {
     hubId,
     manufacturer: { root, intermediate },
-    devices: Array.from({ length: devices }, (_, k) => {
-      const name = `device-${String(k + 1).padStart(4, '0')}`;
-      const subject = { organization: 'Example Devices', commonName: name };
-      const { chain, privateKey } = endEntity(intermediate, profiles.manufacturerDevice, subject, []);
-      return { name, chain: [...chain, intermediate.certificate.der], privateKey };
-    }),
+    devices: [device(1), ...Array.from({ length: devices - 1 }, (_, k) => device(k + 2))],
     serviceCa,
     service,
     authority,
@@ -100,19 +115,21 @@ export async function loadDevelopmentPki(folder: string, now: Millis): Promise<D
   const [gatewayLeaf] = gateway.chain;
   const hubId = gatewayLeaf && uuidOf(parseCertificate(gatewayLeaf).subject);
   if (!hubId) throw failure('service.config', { folder }, 'gateway.pem must be for CN=uuid:<hub id>');
-  const names = (await readdir(join(folder, 'devices'))).toSorted();
+  const device = async (name: string): Promise<DevelopmentDevice> => {
+    const at = join(folder, 'devices', name);
+    const keyed = await readKeyedChain(join(at, deviceFiles.chain), join(at, deviceFiles.key));
+    return { name, ...keyed, serviceCa: await readCertificates(join(at, deviceFiles.serviceCa)) };
+  };
+  const [firstName, ...others] = (await readdir(join(folder, 'devices'))).toSorted();
+  if (firstName === undefined) throw failure('service.config', { folder }, 'the devices folder is empty: restore it');
+  const first = await device(firstName);
   return {
     hubId,
     manufacturer: {
       root: await issuer('manufacturer', 'root'),
       intermediate: await issuer('manufacturer', 'intermediate'),
     },
-    devices: await Promise.all(
-      names.map(async (name) => {
-        const device = join(folder, 'devices', name);
-        return { name, ...(await readKeyedChain(join(device, deviceFiles.chain), join(device, deviceFiles.key))) };
-      }),
-    ),
+    devices: [first, ...(await Promise.all(others.map(device)))],
     serviceCa: await issuer('service', 'ca'),
     service: await keyed('service'),
     authority: await loadAuthority(join(folder, 'authority'), now),
@@ -132,10 +149,10 @@ const loopbackNames: readonly AltName[] = [
 function developmentFolder(pki: DevelopmentPki): FolderContent {
   const { root, intermediate } = pki.manufacturer;
   const authority = Object.entries(authorityFolder(pki.authority));
-  const devices = pki.devices.flatMap(({ name, chain, privateKey }) => [
+  const devices = pki.devices.flatMap(({ name, chain, privateKey, serviceCa }) => [
     [`devices/${name}/${deviceFiles.chain}`, publicFile(chain)] as const,
     [`devices/${name}/${deviceFiles.key}`, privateKeyFile(privateKey)] as const,
-    [`devices/${name}/${deviceFiles.serviceCa}`, publicFile([pki.serviceCa.certificate.der])] as const,
+    [`devices/${name}/${deviceFiles.serviceCa}`, publicFile(serviceCa)] as const,
   ]);
   return {
     'manufacturer/root.pem': publicFile([root.certificate.der]),

@@ -23,7 +23,7 @@ export interface Extension {
 }
 
 /** Bits of keyUsage in their order (RFC 5280 §4.2.1.3). */
-export const keyUsages = [
+const keyUsages = [
   'digitalSignature',
   'nonRepudiation',
   'keyEncipherment',

@@ -69,7 +69,7 @@ export async function readCertificates(file: string): Promise<Uint8Array[]> {
  * @param others 'refuse': a file that group or others can read is an error.
  * @throws FirstbootError service.config
  */
-export async function readPrivateKey(file: string, others: 'refuse' | 'accept' = 'refuse'): Promise<KeyObject> {
+async function readPrivateKey(file: string, others: 'refuse' | 'accept' = 'refuse'): Promise<KeyObject> {
   const pem = await read(file);
   if (others === 'refuse') await requirePrivate(file, '600');
   return usable(file, (text) => createPrivateKey(text), pem);

@@ -113,7 +113,11 @@ export interface SecureContextOptions {
   readonly minVersion?: '1.2' | '1.3';
   readonly maxVersion?: '1.2' | '1.3';
   readonly mtu?: number;
-  /** Server: whether PSK suites are offered (keys through `psk-lookup`). Client: what to authenticate with. */
+  /**
+   * Server: whether PSK suites are offered (keys through `psk-lookup`). Client: what to authenticate with. These are the
+   * keys of (D)TLS 1.2 (RFC 4279): a client with one speaks 1.2 at most, and so does a server to a client that offers a
+   * PSK suite. A client's identity must not hold a zero byte (OpenSSL takes a C string); a server sees any bytes.
+   */
   readonly psk?: 'lookup' | { readonly identity: Uint8Array; readonly key: Uint8Array };
   /** Server only: application protocol chosen when offered, e.g. 'coap' (RFC 8323 §8.2). */
   readonly alpn?: string;

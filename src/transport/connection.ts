@@ -18,6 +18,7 @@ export class Connection {
   private pumping = false;
   private pumpAgain = false;
   private backlogged = false;
+  private paused = false;
   private received = 0;
   private sent = 0;
   private transmissions = 0;
@@ -141,8 +142,9 @@ export class Connection {
     return this.ended;
   }
 
+  /** Whether the peer has sent more than is being read: the stream's socket is to be left alone until `onPause(false)`. */
   private get overloaded(): boolean {
-    return this.backlogged || this.open >= limits.session.requestsInFlight;
+    return this.backlogged || this.endpoint?.congested === true;
   }
 
   /** Moves events up and output down until nothing moves. Handlers may call back in: they only ask for another round. */
@@ -154,6 +156,7 @@ export class Connection {
       while (this.pumpAgain && !this.ended) {
         this.pumpAgain = false;
         this.flush();
+        // Events that are not taken stop the association from decrypting more.
         if (!this.overloaded) for (const event of this.association.takeEvents()) this.secureEvent(event, now);
         for (const event of this.endpoint?.takeEvents() ?? []) this.coapEvent(event, now);
         this.flush();
@@ -162,6 +165,14 @@ export class Connection {
     } finally {
       this.pumping = false;
     }
+    this.tellPause();
+  }
+
+  private tellPause(): void {
+    const paused = !this.ended && (this.overloaded || this.association.backlog > limits.secure.queuedBytes);
+    if (paused === this.paused) return;
+    this.paused = paused;
+    this.options.onPause?.(paused);
   }
 
   private flush(): void {
@@ -199,8 +210,6 @@ export class Connection {
     switch (event.type) {
       case 'request':
         this.open++;
-        if (this.open > limits.session.requestsQueued)
-          this.leaving = { reason: 'broken', text: 'too many requests at once' };
         this.emit(event, now);
         break;
       case 'released':
@@ -243,6 +252,8 @@ export interface ConnectionOptions {
   /** Puts one datagram, or the next piece of the stream, on the wire. */
   readonly transmit: (bytes: Uint8Array) => void;
   readonly onEvent: (event: ConnectionEvent, now: Millis) => void;
+  /** Streams: stop or go on reading the socket, so that a peer which sends faster than it is served fills its own buffers. */
+  readonly onPause?: (paused: boolean) => void;
   /** Without traffic for this long the session is closed; undefined: never. */
   readonly idle: Millis | undefined;
 }

@@ -65,6 +65,7 @@ export class LiveSession implements Session {
       idle: options.idle,
       createEndpoint: options.createEndpoint,
       transmit: options.transmit,
+      ...(options.onPause && { onPause: options.onPause }),
       onEvent: (event, now) => {
         if (event.type === 'established') options.onEstablished?.();
         receiver?.(event, now);
@@ -164,5 +165,6 @@ export interface LiveSessionOptions {
   readonly idle: Millis | undefined;
   readonly owner: SessionOwner;
   readonly onEstablished?: () => void;
+  readonly onPause?: (paused: boolean) => void;
   readonly onClosed: (end: ConnectionEnd) => void;
 }

@@ -108,6 +108,7 @@ export function streamSession(socket: Socket, options: StreamSessionOptions): Li
     timers: options.timers,
     idle: options.idle,
     owner: options.owner,
+    onPause: (paused) => (paused ? socket.pause() : socket.resume()),
     ...(options.onEstablished && { onEstablished: options.onEstablished }),
     onClosed: () => {
       socket.end();
@@ -118,7 +119,6 @@ export function streamSession(socket: Socket, options: StreamSessionOptions): Li
   });
   const stall = (): void => {
     session.stall();
-    socket.pause();
     const giveUp = options.timers.schedule(options.timers.now() + limits.session.stall, () => {
       session.abort({ reason: 'stalled' });
       socket.destroy();
@@ -127,7 +127,6 @@ export function streamSession(socket: Socket, options: StreamSessionOptions): Li
       unstall = undefined;
       giveUp();
       session.resume();
-      socket.resume();
     };
   };
   socket.on('data', (bytes) => session.receive(bytes));

@@ -1,4 +1,4 @@
-import { type ChildProcess, execFile, spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -16,15 +16,14 @@ import {
   serveUdp,
 } from '../support/cleartext.ts';
 import { blocksText, someBytes } from '../support/coap.ts';
+import { findPeer } from '../support/peers.ts';
 
 /** libcoap's client in the clear tests the message layers alone, over UDP and over TCP. */
-const client = 'coap-client-notls';
-const missing = spawnSync(client, ['-V']).error !== undefined;
-if (missing) console.warn(`skipped: ${client} is not installed (Debian package libcoap3-bin)`);
+const client = findPeer('coap-client-notls');
 
 const run = promisify(execFile);
 
-describe.skipIf(missing).each(['udp', 'tcp'] as const)('libcoap over %s', (transport) => {
+describe.skipIf(client.missing).each(['udp', 'tcp'] as const)(`${client.title} over %s`, (transport) => {
   let server: CleartextServer;
   let handler: Handler;
   let folder: string;
@@ -50,7 +49,7 @@ describe.skipIf(missing).each(['udp', 'tcp'] as const)('libcoap over %s', (trans
     writeFileSync(output, '');
     const scheme = transport === 'udp' ? 'coap' : 'coap+tcp';
     const uri = `${scheme}://127.0.0.1:${server.port}/${path}`;
-    const { stdout, stderr } = await run(client, ['-B', '10', '-o', output, ...args, uri], { timeout: 15_000 });
+    const { stdout, stderr } = await run(client.program, ['-B', '10', '-o', output, ...args, uri], { timeout: 15_000 });
     return { payload: new Uint8Array(readFileSync(output)), said: stdout + stderr };
   }
 
@@ -161,15 +160,15 @@ describe.skipIf(missing).each(['udp', 'tcp'] as const)('libcoap over %s', (trans
   }
 });
 
-const serverProgram = 'coap-server-notls';
+const coapServer = findPeer('coap-server-notls');
 
-describe.skipIf(missing).each(['udp', 'tcp'] as const)('our client to the server of libcoap over %s', (transport) => {
+describe.skipIf(coapServer.missing).each(['udp', 'tcp'] as const)(`our client to ${coapServer.title} over %s`, (transport) => {
   let child: ChildProcess;
   let client: CleartextClient;
 
   beforeAll(async () => {
     const port = await freePort();
-    child = spawn(serverProgram, ['-A', '127.0.0.1', '-p', String(port), '-d', '10'], { stdio: 'ignore' });
+    child = spawn(coapServer.program, ['-A', '127.0.0.1', '-p', String(port), '-d', '10'], { stdio: 'ignore' });
     client = await dial(transport, port);
   });
 

@@ -1,15 +1,15 @@
-import { type ChildProcessWithoutNullStreams, spawn, spawnSync } from 'node:child_process';
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { createServer, type Socket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { limits } from '../../src/core/limits.ts';
 import type { AssociationEvent } from '../../src/secure/association.ts';
 import { createSecureContext, engineStatistics } from '../../src/secure/engine.ts';
 import { identityOf, makePki } from '../support/chains.ts';
+import { findPeer } from '../support/peers.ts';
 import { messagesOf } from '../support/wire.ts';
 
 // Only s_client can send a TLS 1.3 KeyUpdate on demand: a line "K" on its input (RFC 8446 §4.6.3).
-const available = spawnSync('openssl', ['version']).status === 0;
-if (!available) console.warn('skipped: KeyUpdate tests, because the openssl command is not installed');
+const openssl = findPeer('openssl');
 
 const pki = await makePki();
 const started: ChildProcessWithoutNullStreams[] = [];
@@ -18,7 +18,7 @@ afterEach(() => {
   for (const child of started.splice(0)) child.kill();
 });
 
-describe.skipIf(!available)('KeyUpdate from openssl s_client', () => {
+describe.skipIf(openssl.missing)(`KeyUpdate from s_client of ${openssl.title}`, () => {
   it('is followed: messages go on under the new keys', async () => {
     const { events, input, close } = await connectClient();
     await input('K\n');

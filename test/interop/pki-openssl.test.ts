@@ -14,15 +14,16 @@ import { issueIdentity, randomSerial } from '../../src/pki/issue.ts';
 import { uuidSubject } from '../../src/pki/name.ts';
 import type { PathError } from '../../src/pki/path.ts';
 import { type IdentityName, makeIdentities } from '../support/identities.ts';
+import { findPeer } from '../support/peers.ts';
 
 /** What the openssl program thinks of what we sign, and of the named identities. */
-const openssl = hasOpenssl();
+const openssl = findPeer('openssl');
 const now = Math.floor(Date.now() / 1000) * 1000;
 const deviceId = '21565d33-acc1-44ce-5dd0-25c86cbd0bce';
 const hubId = 'd03a1bb4-0a77-428c-b78c-1c46efe6a38e';
 
-describe.skipIf(!openssl)(
-  `certificates before openssl verify${openssl ? '' : ' (skipped: no openssl program)'}`,
+describe.skipIf(openssl.missing)(
+  `certificates before verify of ${openssl.title}`,
   () => {
     let folder: string;
     const identities = makeIdentities(now);
@@ -147,13 +148,4 @@ function run(args: readonly string[]): Promise<string> {
   return new Promise((resolve) => {
     execFile('openssl', args, (_, stdout, stderr) => resolve(`${stdout}\n${stderr}`));
   });
-}
-
-function hasOpenssl(): boolean {
-  try {
-    execFileSync('openssl', ['version'], { stdio: 'ignore' });
-    return true;
-  } catch {
-    return false;
-  }
 }

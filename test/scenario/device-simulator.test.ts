@@ -51,10 +51,6 @@ async function startAll(): Promise<Cloudy> {
   const service = await startService({
     ...settings,
     data: join(folder.path, 'data'),
-    host: '127.0.0.1',
-    udpPort: 0,
-    tcpPort: 0,
-    issuer: { host: '127.0.0.1', port: 0 },
   });
   undo.push(() => service.close());
   const gateway = await startGateway({

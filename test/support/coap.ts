@@ -68,7 +68,7 @@ export const someBytes = (count: number): Uint8Array =>
   Uint8Array.from({ length: count }, (_, at) => (at * 31 + (at >> 8)) & 0xff);
 
 /** RFC 7959's notation for a block option: `1/1/128`; BERT is `1/1/BERT`. */
-export function blockText(options: readonly CoapOption[], number: number): string | undefined {
+function blockText(options: readonly CoapOption[], number: number): string | undefined {
   const block = blockOf(options, number);
   return block && `${block.number}/${block.more ? 1 : 0}/${block.exponent === 7 ? 'BERT' : 16 << block.exponent}`;
 }
@@ -94,4 +94,4 @@ export function vectors<T>(name: string): T {
   return JSON.parse(readFileSync(new URL(`../vectors/coap/${name}`, import.meta.url), 'utf8')) as T;
 }
 
-export const hex = fromHex;
+const hex = fromHex;

@@ -5,7 +5,7 @@ import { createSecureContext, engineStatistics, verifyPath } from '../../src/sec
 import { identityOf, makePki, testTime } from './chains.ts';
 import { Wire } from './wire.ts';
 
-// A program for leak checks, see docs/testing-native.md: `node test/support/handshake-loop.ts ROUNDS`.
+// A program for leak checks, see docs/testing-native.md: `node test/support/handshake-loop.ts ROUNDS`. A line per round.
 setFlagsFromString('--expose-gc');
 const collectGarbage = runInNewContext('gc') as () => void;
 const pki = await makePki();
@@ -44,6 +44,8 @@ for (let i = 1; i <= rounds; i++) {
     collectGarbage();
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
-  if (i % 10 === 0 || i === rounds)
-    console.log(i, engineStatistics(), `${(process.memoryUsage().rss / 1e6).toFixed(1)} MB`);
+  const { contexts, sessions, jobs } = engineStatistics();
+  console.log(
+    JSON.stringify({ round: i, alive: contexts + sessions + jobs, residentBytes: process.memoryUsage().rss }),
+  );
 }

@@ -16,7 +16,7 @@ export interface LinkFaults {
   readonly mtu: number;
 }
 
-export const perfectLink: LinkFaults = { loss: 0, duplicate: 0, reorder: 0, delay: 5, jitter: 0, mtu: 65_535 };
+const perfectLink: LinkFaults = { loss: 0, duplicate: 0, reorder: 0, delay: 5, jitter: 0, mtu: 65_535 };
 
 /** One piece of traffic as it is sent: `index` counts those of its direction from 0. */
 export interface Sent {

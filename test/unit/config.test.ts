@@ -65,15 +65,19 @@ describe('where a setting comes from', () => {
   test('a flag beats the environment, the environment beats the file', () => {
     const path = file('port: 1\nhost: 10.0.0.1\nlogLevel: warn\n');
     const config = loadConfig({ port: '3' }, { FIRSTBOOT_PORT: '2', FIRSTBOOT_HOST: '10.0.0.2' }, path);
-    expect(config).toMatchObject({ udpPort: 3, tcpPort: 3, host: '10.0.0.2', logLevel: 'warn' });
+    expect(config).toMatchObject({ port: 3, host: '10.0.0.2', logLevel: 'warn' });
   });
 
   test('without anything it listens on loopback, UDP and TCP on port 20030', () => {
-    expect(loadConfig({}, {}, undefined)).toMatchObject({ host: '127.0.0.1', udpPort: 20_030, tcpPort: 20_030 });
+    expect(loadConfig({}, {}, undefined)).toMatchObject({
+      host: '127.0.0.1',
+      port: 20_030,
+      transports: ['udp', 'tcp'],
+    });
   });
 
   test('a transport that is not named stays off', () => {
-    expect(loadConfig({ transports: 'udp' }, {}, undefined)).toMatchObject({ udpPort: 20_030, tcpPort: undefined });
+    expect(loadConfig({ transports: 'udp' }, {}, undefined)).toMatchObject({ transports: ['udp'] });
   });
 
   test('paths in the file are relative to the file', () => {

@@ -1,0 +1,190 @@
+import { join } from 'node:path';
+import { toBase64, utf8 } from '../../src/core/bytes.ts';
+import { type Millis, systemTimers, type Timers } from '../../src/core/clock.ts';
+import { uuidNamespaces, uuidV5 } from '../../src/core/ids.ts';
+import type { Log } from '../../src/core/log.ts';
+import { type DevelopmentSettings, developmentHub, developmentSettings } from '../../src/development.ts';
+import { type Service, startService } from '../../src/main.ts';
+import {
+  createDevelopmentPki,
+  type DevelopmentDevice,
+  type DevelopmentPki,
+  writeDevelopmentPki,
+} from '../../src/pki/development.ts';
+import type { Attempt, AttemptEntry, EnrollmentGroup } from '../../src/store/model.ts';
+import { temporaryFolder } from './temporary-folder.ts';
+
+export interface TestServiceOptions {
+  /** Devices of the development PKI; default 1. */
+  readonly devices?: number;
+  /** Keys by identity: a second group that takes these. */
+  readonly psk?: Readonly<Record<string, Uint8Array>>;
+  /** Changes the development settings before the service takes them. */
+  readonly settings?: (settings: DevelopmentSettings, pki: DevelopmentPki) => DevelopmentSettings;
+  readonly timers?: Timers;
+}
+
+export interface TestService {
+  readonly service: Service;
+  readonly pki: DevelopmentPki;
+  readonly settings: DevelopmentSettings;
+  readonly port: { readonly udp: number; readonly tcp: number };
+  /** The PKI as files, in the layout of certs/README.md; more may be put here. */
+  readonly files: string;
+  /** What the service has logged as `error`. */
+  readonly errors: readonly string[];
+  device(index?: number): DevelopmentDevice;
+  /** Every attempt on record, oldest first. */
+  attempts(): Promise<readonly Attempt[]>;
+  /** Waits until an attempt has closed for a reason, within 5 s. @returns it, newest first. */
+  attempt(matches: (attempt: Attempt) => boolean): Promise<Attempt>;
+  close(): Promise<void>;
+}
+
+/** The real service on loopback: free ports, a development PKI and a store of its own. */
+export async function startTestService(options: TestServiceOptions = {}): Promise<TestService> {
+  const { devices = 1, psk = {}, timers = systemTimers } = options;
+  const folder = await temporaryFolder();
+  const pki = createDevelopmentPki({ devices, hubId: developmentHub.id, now: timers.now() });
+  const files = join(folder.path, 'pki');
+  await writeDevelopmentPki(pki, files);
+  const development = developmentSettings(pki);
+  const groups = [...development.groups, ...(Object.keys(psk).length > 0 ? [pskGroup(development, psk)] : [])];
+  const settings = options.settings?.({ ...development, groups }, pki) ?? { ...development, groups };
+  const errors: string[] = [];
+  const service = await startService({
+    ...settings,
+    data: join(folder.path, 'data'),
+    host: '127.0.0.1',
+    udpPort: 0,
+    tcpPort: 0,
+    issuer: { host: '127.0.0.1', port: 0 },
+    timers,
+    log: errorLog(errors),
+  });
+  const attempts = async (): Promise<readonly Attempt[]> => {
+    const found: Attempt[] = [];
+    let before: string | undefined;
+    for (;;) {
+      const page = await service.store.attempts({ limit: 500, ...(before !== undefined && { before }) });
+      for (const { id } of page) {
+        before = id;
+        const attempt = await service.store.attempt(id);
+        if (attempt) found.push(attempt);
+      }
+      if (page.length < 500) return found.toReversed();
+    }
+  };
+  return {
+    service,
+    pki,
+    settings,
+    port: { udp: portOf(service.endpoints.udp), tcp: portOf(service.endpoints.tcp) },
+    files,
+    errors,
+    device: (index = 0) => {
+      const device = pki.devices[index];
+      if (!device) throw new Error(`the PKI has no device ${index}`);
+      return device;
+    },
+    attempts,
+    attempt: async (matches) => {
+      for (let tries = 0; tries < 100; tries++) {
+        const found = (await attempts()).findLast(matches);
+        if (found) return found;
+        await service.provisioner.sweep(timers.now());
+        await new Promise((resolve) => setTimeout(resolve, 50));
+      }
+      throw new Error(`no such attempt among ${JSON.stringify(await attempts(), undefined, 1)}`);
+    },
+    close: async () => {
+      await service.close();
+      await folder.remove();
+    },
+  };
+}
+
+export const pskGroupName = 'pre-shared keys';
+
+function pskGroup(
+  { groups: [example] }: DevelopmentSettings,
+  psk: Readonly<Record<string, Uint8Array>>,
+): EnrollmentGroup {
+  if (!example) throw new Error('development settings without a group');
+  return {
+    ...example,
+    id: uuidV5(uuidNamespaces.url, utf8(pskGroupName)),
+    name: pskGroupName,
+    attestation: {
+      x509: undefined,
+      psk: Object.entries(psk).map(([identity, key]) => ({ identity, key: toBase64(key) })),
+    },
+  };
+}
+
+/** The code of the refusal that an attempt was closed with. */
+export const refusalOf = (attempt: Attempt | undefined) => entryOf(attempt, 'closed')?.refusal;
+
+/** The last entry of a kind. */
+export function entryOf<T extends AttemptEntry['type']>(
+  attempt: Attempt | undefined,
+  type: T,
+): Extract<AttemptEntry, { type: T }> | undefined {
+  return attempt?.entries.findLast((entry): entry is Extract<AttemptEntry, { type: T }> => entry.type === type);
+}
+
+/** Every entry of a kind, in order. */
+export const entriesOf = <T extends AttemptEntry['type']>(
+  attempt: Attempt,
+  type: T,
+): Extract<AttemptEntry, { type: T }>[] =>
+  attempt.entries.filter((entry): entry is Extract<AttemptEntry, { type: T }> => entry.type === type);
+
+/** The machine's clock, which can be set forward: time-outs of minutes come at once. */
+export class SkippingTimers implements Timers {
+  private skipped: Millis = 0;
+  private readonly waiting = new Set<{ readonly at: Millis; readonly wake: () => void; cancel: () => void }>();
+
+  now(): Millis {
+    return systemTimers.now() + this.skipped;
+  }
+
+  schedule(at: Millis, wake: () => void): () => void {
+    const entry = { at, wake, cancel: (): void => undefined };
+    this.waiting.add(entry);
+    this.arm(entry);
+    return () => {
+      entry.cancel();
+      this.waiting.delete(entry);
+    };
+  }
+
+  skip(time: Millis): void {
+    this.skipped += time;
+    for (const entry of this.waiting) {
+      entry.cancel();
+      this.arm(entry);
+    }
+  }
+
+  private arm(entry: { readonly at: Millis; readonly wake: () => void; cancel: () => void }): void {
+    entry.cancel = systemTimers.schedule(entry.at - this.skipped, () => {
+      this.waiting.delete(entry);
+      entry.wake();
+    });
+  }
+}
+
+function portOf(endpoint: string | undefined): number {
+  return Number(/:(\d+)$/.exec(endpoint ?? '')?.[1] ?? Number.NaN);
+}
+
+function errorLog(errors: string[]): Log {
+  const ignore = (): void => undefined;
+  return {
+    debug: ignore,
+    info: ignore,
+    warn: ignore,
+    error: (facts, text) => errors.push(`${text} ${String((facts as { error?: unknown }).error ?? '')}`),
+  };
+}
