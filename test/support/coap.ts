@@ -94,4 +94,3 @@ export function vectors<T>(name: string): T {
   return JSON.parse(readFileSync(new URL(`../vectors/coap/${name}`, import.meta.url), 'utf8')) as T;
 }
 
-const hex = fromHex;

@@ -55,10 +55,6 @@ export async function startTestService(options: TestServiceOptions = {}): Promis
   const service = await startService({
     ...settings,
     data: join(folder.path, 'data'),
-    host: '127.0.0.1',
-    udpPort: 0,
-    tcpPort: 0,
-    issuer: { host: '127.0.0.1', port: 0 },
     timers,
     log: errorLog(errors),
   });

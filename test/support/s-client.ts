@@ -1,0 +1,92 @@
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
+
+/** `openssl s_client` as a bare secure channel: what goes into it leaves as one record, what it receives comes out. */
+export interface SClient {
+  /** Sends one message and waits for what comes back next; over DTLS that is one datagram. */
+  ask(message: Uint8Array): Promise<Uint8Array>;
+  /** What was received and not handed out yet. */
+  received(): Uint8Array;
+  /** Everything it said about the connection. */
+  said(): string;
+  /** Waits until it has said something, or has ended. @throws when it does not within 10 s. */
+  hears(pattern: RegExp): Promise<void>;
+  /** Says goodbye. */
+  close(): Promise<void>;
+}
+
+export const startSClient = (args: readonly string[]): SClient => new SClientProcess(args);
+
+/** The alerts that an s_client has seen, by their number. */
+export const alertsIn = (text: string): number[] =>
+  [...text.matchAll(/SSL alert number (\d+)/g)].map(([, number]) => Number(number));
+
+class SClientProcess implements SClient {
+  private readonly child: ChildProcessWithoutNullStreams;
+  private readonly ended: Promise<void>;
+  private hasEnded = false;
+  private chunks: Uint8Array[] = [];
+  private text = '';
+  private changed: () => void = () => undefined;
+
+  constructor(args: readonly string[]) {
+    // -quiet keeps its own talk out of the received data, and letters at the start of a message from being commands.
+    this.child = spawn('openssl', ['s_client', '-quiet', '-nocommands', '-no_ign_eof', '-state', ...args]);
+    this.child.stdin.on('error', () => undefined);
+    this.child.stdout.on('data', (bytes: Buffer) => {
+      this.chunks.push(new Uint8Array(bytes));
+      this.changed();
+    });
+    this.child.stderr.on('data', (bytes: Buffer) => {
+      this.text += bytes.toString('latin1');
+      this.changed();
+    });
+    this.ended = new Promise((resolve) => {
+      this.child.on('close', () => {
+        this.hasEnded = true;
+        this.changed();
+        resolve();
+      });
+    });
+  }
+
+  async ask(message: Uint8Array): Promise<Uint8Array> {
+    this.child.stdin.write(message);
+    await this.until('an answer', () => this.chunks.length > 0);
+    return this.chunks.shift() ?? new Uint8Array(0);
+  }
+
+  received(): Uint8Array {
+    return new Uint8Array(Buffer.concat(this.chunks.splice(0)));
+  }
+
+  said(): string {
+    return this.text;
+  }
+
+  async hears(pattern: RegExp): Promise<void> {
+    await this.until(String(pattern), () => pattern.test(this.text));
+  }
+
+  async close(): Promise<void> {
+    this.child.stdin.end();
+    const late = setTimeout(() => this.child.kill(), 2_000);
+    await this.ended;
+    clearTimeout(late);
+  }
+
+  private async until(what: string, happened: () => boolean): Promise<void> {
+    const deadline = Date.now() + 10_000;
+    while (!happened() && !this.hasEnded && Date.now() < deadline) {
+      await new Promise<void>((resolve) => {
+        const wake = setTimeout(resolve, 250);
+        this.changed = () => {
+          clearTimeout(wake);
+          resolve();
+        };
+      });
+    }
+    if (happened()) return;
+    this.child.kill();
+    throw new Error(`s_client: no ${what} in ${this.hasEnded ? 'what it said' : '10 s'}:\n${this.text}`);
+  }
+}
