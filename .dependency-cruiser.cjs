@@ -2,7 +2,21 @@
  * The layers of the house, lowest first. A file may import its own layer and the layers before it;
  * `only` narrows that where the design says so (device is a client like any other: it never sees the service).
  */
-const layers = ['core', 'codec', 'pki', 'secure', 'coap', 'transport', 'store', 'provision', 'dialects', 'cloud', 'device', 'ops', 'cli'];
+const layers = [
+  'core',
+  'codec',
+  'pki',
+  'secure',
+  'coap',
+  'transport',
+  'store',
+  'provision',
+  'dialects',
+  'cloud',
+  'device',
+  'ops',
+  'cli',
+];
 
 const upward = layers.map((layer, at) => ({
   name: `${layer}-looks-only-down`,
@@ -14,7 +28,13 @@ const upward = layers.map((layer, at) => ({
 // The commands are the top of the house: they also compose through the package's own root files.
 upward.at(-1).to.pathNot = '^src/';
 
-const forbid = (name, from, to, comment) => ({ name, severity: 'error', comment, from: { path: from }, to: { path: to } });
+const forbid = (name, from, to, comment) => ({
+  name,
+  severity: 'error',
+  comment,
+  from: { path: from },
+  to: { path: to },
+});
 const ownedBy = (name, module, owner) => ({
   name,
   severity: 'error',
@@ -26,11 +46,31 @@ const ownedBy = (name, module, owner) => ({
 module.exports = {
   forbidden: [
     { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true } },
-    { name: 'no-orphans', severity: 'error', from: { orphan: true, path: '^src/', pathNot: '^src/(index|main)\\.ts$|^src/cli/main\\.ts$' }, to: {} },
+    {
+      name: 'no-orphans',
+      severity: 'error',
+      from: { orphan: true, path: '^src/', pathNot: '^src/(index|main)\\.ts$|^src/cli/main\\.ts$' },
+      to: {},
+    },
     ...upward.filter((rule) => rule.to.pathNot !== '^src/'),
-    forbid('provision-has-no-transport', '^src/provision/', '^src/(transport|dialects|coap|secure)/', 'the pipeline knows neither sockets nor a wire language'),
-    forbid('dialects-have-no-table', '^src/dialects/', '^src/(transport|store/level)', 'a dialect parses, calls stages and renders'),
-    forbid('device-is-a-client', '^src/(device|fleet)/', '^src/(provision|dialects|store|api)/', 'the device side is a client like any other'),
+    forbid(
+      'provision-has-no-transport',
+      '^src/provision/',
+      '^src/(transport|dialects|coap|secure)/',
+      'the pipeline knows neither sockets nor a wire language',
+    ),
+    forbid(
+      'dialects-have-no-table',
+      '^src/dialects/',
+      '^src/(transport|store/level)',
+      'a dialect parses, calls stages and renders',
+    ),
+    forbid(
+      'device-is-a-client',
+      '^src/(device|fleet)/',
+      '^src/(provision|dialects|store|api)/',
+      'the device side is a client like any other',
+    ),
     ownedBy('sockets-in-transport', '^(node:)?(dgram|net|tls)$', '^src/transport/'),
     ownedBy('cbor-x-in-codec', 'node_modules/cbor-x/', '^src/codec/cbor\\.ts$'),
     ownedBy('level-in-its-store', 'node_modules/level/', '^src/store/level\\.ts$'),

@@ -1,12 +1,14 @@
 #!/usr/bin/env node
 // Runs every test (vitest) and closes with one plain line: N passed, N failed[, N skipped].
-// Arguments are handed to vitest: `npm test -- test/unit/coap`.
+// Arguments are handed to vitest: `npm test -- test/unit/coap`, `npm test -- -t 'factory reset'`.
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { startVitest } from 'vitest/node';
+import { parseCLI, startVitest } from 'vitest/node';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const vitest = await startVitest('test', process.argv.slice(2), {
+const { filter, options } = parseCLI(['vitest', 'run', ...process.argv.slice(2)]);
+const vitest = await startVitest('test', filter, {
+  ...options,
   root,
   watch: false,
   config: join(root, 'vitest.config.ts'),

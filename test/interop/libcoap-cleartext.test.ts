@@ -162,44 +162,47 @@ describe.skipIf(client.missing).each(['udp', 'tcp'] as const)(`${client.title} o
 
 const coapServer = findPeer('coap-server-notls');
 
-describe.skipIf(coapServer.missing).each(['udp', 'tcp'] as const)(`our client to ${coapServer.title} over %s`, (transport) => {
-  let child: ChildProcess;
-  let client: CleartextClient;
+describe.skipIf(coapServer.missing).each(['udp', 'tcp'] as const)(
+  `our client to ${coapServer.title} over %s`,
+  (transport) => {
+    let child: ChildProcess;
+    let client: CleartextClient;
 
-  beforeAll(async () => {
-    const port = await freePort();
-    child = spawn(coapServer.program, ['-A', '127.0.0.1', '-p', String(port), '-d', '10'], { stdio: 'ignore' });
-    client = await dial(transport, port);
-  });
-
-  afterAll(() => {
-    client.close();
-    child.kill();
-  });
-
-  it('is answered, with and without delay', async () => {
-    const root = await client.ask({ method: 'GET', path: [] });
-    expect({ code: root.code, text: fromUtf8(root.payload) }).toMatchObject({
-      code: 205,
-      text: expect.stringContaining('libcoap'),
+    beforeAll(async () => {
+      const port = await freePort();
+      child = spawn(coapServer.program, ['-A', '127.0.0.1', '-p', String(port), '-d', '10'], { stdio: 'ignore' });
+      client = await dial(transport, port);
     });
-    // A separate response after one second.
-    expect((await client.ask({ method: 'GET', path: ['async'], query: ['1'] })).code).toBe(205);
-    expect((await client.ask({ method: 'GET', path: ['nowhere'] })).code).toBe(404);
-  });
 
-  it('is answered its ping', async () => {
-    await client.ping();
-  });
+    afterAll(() => {
+      client.close();
+      child.kill();
+    });
 
-  it('uploads and downloads 5,000 bytes', async () => {
-    const path = ['example_data'];
-    const put = await client.ask({ method: 'PUT', path, payload: someBytes(5000), contentFormat: 42 });
-    expect([201, 204]).toContain(put.code);
-    const got = await client.ask({ method: 'GET', path });
-    expect(got).toMatchObject({ code: 205, contentFormat: 42, payload: someBytes(5000) });
-  });
-});
+    it('is answered, with and without delay', async () => {
+      const root = await client.ask({ method: 'GET', path: [] });
+      expect({ code: root.code, text: fromUtf8(root.payload) }).toMatchObject({
+        code: 205,
+        text: expect.stringContaining('libcoap'),
+      });
+      // A separate response after one second.
+      expect((await client.ask({ method: 'GET', path: ['async'], query: ['1'] })).code).toBe(205);
+      expect((await client.ask({ method: 'GET', path: ['nowhere'] })).code).toBe(404);
+    });
+
+    it('is answered its ping', async () => {
+      await client.ping();
+    });
+
+    it('uploads and downloads 5,000 bytes', async () => {
+      const path = ['example_data'];
+      const put = await client.ask({ method: 'PUT', path, payload: someBytes(5000), contentFormat: 42 });
+      expect([201, 204]).toContain(put.code);
+      const got = await client.ask({ method: 'GET', path });
+      expect(got).toMatchObject({ code: 205, contentFormat: 42, payload: someBytes(5000) });
+    });
+  },
+);
 
 /** A port that nothing listens on, for UDP and TCP, at this moment. */
 async function freePort(): Promise<number> {

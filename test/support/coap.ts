@@ -93,4 +93,3 @@ export function parseBlocks(text: string): { readonly number: 23 | 27; readonly 
 export function vectors<T>(name: string): T {
   return JSON.parse(readFileSync(new URL(`../vectors/coap/${name}`, import.meta.url), 'utf8')) as T;
 }
-
