@@ -267,7 +267,7 @@ export type ConnectionEvent =
 
 export type ConnectionEnd =
   | AssociationEnd
-  | { readonly reason: 'idle' | 'released' | 'replaced' | 'stalled' }
+  | { readonly reason: 'idle' | 'released' | 'replaced' | 'stalled' | 'evicted' }
   | { readonly reason: 'broken' | 'unreachable'; readonly text: string };
 
 export interface Traffic {

@@ -2,6 +2,7 @@ import { createDatagramEndpoint } from '../coap/exchange.ts';
 import { limits } from '../core/limits.ts';
 import type { Association } from '../secure/association.ts';
 import { blockExponentFor } from './block-size.ts';
+import { HalfOpenSessions } from './half-open.ts';
 import { sameHello, startsHandshake } from './hello.ts';
 import { type CoapServerOptions, LiveSession } from './session.ts';
 
@@ -17,7 +18,7 @@ export interface DatagramServerOptions extends Omit<CoapServerOptions, 'host' | 
 export class DatagramServer {
   private readonly options: DatagramServerOptions;
   private readonly peers = new Map<string, PeerSlot>();
-  private halfOpen = 0;
+  private readonly halfOpen = new HalfOpenSessions();
 
   constructor(options: DatagramServerOptions) {
     this.options = options;
@@ -51,7 +52,6 @@ export class DatagramServer {
 
   /** RFC 6347 §4.2.1 and §4.2.8: nothing is allocated or replaced before the cookie has come back. */
   private firstContact(peer: string, datagram: Buffer): void {
-    if (this.halfOpen >= limits.secure.halfOpen) return;
     if (!this.peers.has(peer) && this.peers.size >= limits.secure.sessions) return;
     const result = this.options.context().listen(peer, datagram, this.options.timers.now());
     if (result.type === 'reply') this.options.transmit(result.datagram, peer);
@@ -62,13 +62,6 @@ export class DatagramServer {
     const slot = this.peers.get(peer) ?? { current: undefined, candidate: undefined };
     slot.candidate?.session.abort({ reason: 'replaced' });
     this.peers.set(peer, slot);
-    this.halfOpen++;
-    let waiting = true;
-    const settled = (): void => {
-      if (!waiting) return;
-      waiting = false;
-      this.halfOpen--;
-    };
     const { random, mtu = limits.secure.mtu } = this.options;
     const blockExponent = blockExponentFor(mtu);
     const session = new LiveSession({
@@ -81,14 +74,14 @@ export class DatagramServer {
       idle: this.options.idle,
       owner: this.options.owner,
       onEstablished: () => {
-        settled();
+        this.halfOpen.settled(session);
         const replaced = slot.current;
         slot.current = handshake;
         slot.candidate = undefined;
         replaced?.session.abort({ reason: 'replaced' });
       },
       onClosed: () => {
-        settled();
+        this.halfOpen.settled(session);
         if (slot.candidate === handshake) slot.candidate = undefined;
         if (slot.current === handshake) slot.current = undefined;
         if (!slot.candidate && !slot.current && this.peers.get(peer) === slot) this.peers.delete(peer);
@@ -96,6 +89,7 @@ export class DatagramServer {
     });
     const handshake: Handshake = { session, hello: Buffer.from(hello) };
     slot.candidate = handshake;
+    this.halfOpen.add(session);
     session.start();
   }
 }

@@ -4,6 +4,7 @@ import type { Timers } from '../core/clock.ts';
 import { limits } from '../core/limits.ts';
 import type { RandomSource } from '../core/random.ts';
 import type { Association } from '../secure/association.ts';
+import { HalfOpenSessions } from './half-open.ts';
 import { listenError } from './listen-error.ts';
 import { type CoapServer, type CoapServerOptions, LiveSession, type SessionOwner } from './session.ts';
 
@@ -25,7 +26,7 @@ export async function listenTcp(options: CoapServerOptions): Promise<CoapServer>
 class TcpServer implements CoapServer {
   private readonly server: Server;
   private readonly open = new Set<LiveSession>();
-  private halfOpen = 0;
+  private readonly halfOpen = new HalfOpenSessions();
 
   constructor(server: Server, options: CoapServerOptions) {
     this.server = server;
@@ -48,30 +49,24 @@ class TcpServer implements CoapServer {
   }
 
   private adopt(socket: Socket, options: CoapServerOptions): void {
-    if (this.halfOpen >= limits.secure.halfOpen || this.open.size >= limits.secure.sessions) {
+    if (this.open.size >= limits.secure.sessions) {
       socket.destroy();
       return;
     }
-    this.halfOpen++;
-    let waiting = true;
-    const settled = (): void => {
-      if (!waiting) return;
-      waiting = false;
-      this.halfOpen--;
-    };
     const session = streamSession(socket, {
       association: options.context().accept(options.timers.now()),
       timers: options.timers,
       random: options.random,
       idle: options.idle,
       owner: options.owner,
-      onEstablished: settled,
+      onEstablished: () => this.halfOpen.settled(session),
       onClosed: () => {
-        settled();
+        this.halfOpen.settled(session);
         this.open.delete(session);
       },
     });
     this.open.add(session);
+    this.halfOpen.add(session);
     session.start();
   }
 }
