@@ -8,8 +8,23 @@ export interface RandomSource {
 
 /** The machine's cryptographic generator. */
 export const systemRandom: RandomSource = {
-  bytes: (count) => randomFillSync(new Uint8Array(count)),
+  bytes(count) {
+    if (count > reserve.length) return randomFillSync(new Uint8Array(count));
+    if (left < count) {
+      randomFillSync(reserve);
+      left = reserve.length;
+    }
+    const out = reserve.slice(left - count, left);
+    // What has been given out is nowhere else.
+    reserve.fill(0, left - count, left);
+    left -= count;
+    return out;
+  },
 };
+
+/** Random bytes in stock: asking the generator costs as much for one token or serial number as for a kilobyte. */
+const reserve = new Uint8Array(1024);
+let left = 0;
 
 /** A repeatable generator for simulations and tests (xoshiro128**, Blackman and Vigna). Never for keys. */
 export function seededRandom(seed: number): RandomSource {

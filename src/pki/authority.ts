@@ -16,8 +16,8 @@ import {
 import { issueCertificate, issueRoot, randomSerial } from './issue.ts';
 import type { Authority, Issuer } from './issuer.ts';
 import { profiles } from './profile.ts';
-import { importPublicKey, parsePublicKey, spkiOf } from './public-key.ts';
-import { signatureAlgorithmFor, verifyBytes } from './signature.ts';
+import { parsePublicKey, spkiOf } from './public-key.ts';
+import { signatureAlgorithmFor, verifyWithSpki } from './signature.ts';
 
 export interface AuthorityDeps {
   readonly now: Millis;
@@ -73,9 +73,8 @@ export async function loadAuthority(folder: string, now: Millis): Promise<Author
   const root = await readIssuer(join(folder, files.root), join(folder, files.rootKey));
   const issuing = await readIssuer(join(folder, files.issuing), join(folder, files.issuingKey));
   const { certificate } = issuing;
-  const rootKey = importPublicKey(parsePublicKey(root.certificate.spki));
   const algorithm = signatureAlgorithmFor(root.privateKey);
-  if (!verifyBytes(algorithm, certificate.tbs, rootKey, certificate.signature)) {
+  if (!verifyWithSpki(algorithm, certificate.tbs, root.certificate.spki, certificate.signature)) {
     throw failure('service.config', { folder }, `${files.issuing} is not signed by ${files.root}: restore the folder`);
   }
   for (const { notAfter, subject } of [certificate, root.certificate]) {

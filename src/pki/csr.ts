@@ -5,13 +5,13 @@ import { derBitString, derContext, derDocument, derInteger, derSequence } from '
 import { decodePemBlock } from '../codec/pem.ts';
 import { type Decision, decided, FirstbootError, failure, refused } from '../core/errors.ts';
 import { encodeName, type Name, readName, type Subject } from './name.ts';
-import { describeKind, importPublicKey, type PublicKeyInfo, readPublicKey, spkiOf } from './public-key.ts';
+import { describeKind, type PublicKeyInfo, readPublicKey, spkiOf } from './public-key.ts';
 import {
   readSignatureAlgorithm,
   type SignatureAlgorithm,
   signatureAlgorithmFor,
   signBytes,
-  verifyBytes,
+  verifyWithSpki,
 } from './signature.ts';
 
 /** A certification request (PKCS #10, RFC 2986). Attributes, and the extensions asked for in them, are not kept. */
@@ -70,7 +70,7 @@ export function readCsrText(text: string): Decision<Csr> {
     return decided(readCsr(der));
   } catch (error) {
     if (!(error instanceof FirstbootError)) throw error;
-    return { ok: false, refusal: error };
+    return refused(error.code, error.evidence, error.fix);
   }
 }
 
@@ -88,9 +88,13 @@ export function checkCsr(csr: Csr, policy: CsrPolicy = defaultCsrPolicy): Decisi
     const fix = 'sign the request with SHA-256 or better, and with the key that is in it';
     return refused('csr.signature', { algorithm: csr.signatureAlgorithm }, fix);
   }
-  const key = imported(csr.publicKey);
-  if (!key) return refused('csr.malformed', { what: 'public key', key: kind }, 'send a point that is on its curve');
-  if (!verifyBytes(csr.algorithm, csr.info, key, csr.signature)) {
+  let holds: boolean;
+  try {
+    holds = verifyWithSpki(csr.algorithm, csr.info, csr.publicKey.spki, csr.signature);
+  } catch {
+    return refused('csr.malformed', { what: 'public key', key: kind }, 'send a point that is on its curve');
+  }
+  if (!holds) {
     const fix = 'sign the request with the private key of the key inside it';
     return refused('csr.signature', { algorithm: csr.signatureAlgorithm, key: kind }, fix);
   }
@@ -131,12 +135,4 @@ function parse(der: Uint8Array): Csr {
     algorithm: algorithm.known,
     signature,
   };
-}
-
-function imported(publicKey: PublicKeyInfo): KeyObject | undefined {
-  try {
-    return importPublicKey(publicKey);
-  } catch {
-    return undefined;
-  }
 }

@@ -60,13 +60,25 @@ export interface Extensions {
   readonly subjectAltNames: readonly AltName[];
 }
 
-/** Reads the optional `[tag] Extensions` field. Each extension at most once. */
-export function readExtensions(reader: DerReader, tag: number): Extensions {
-  const found: Found = { extensions: [], ...nothingFound };
+/** Extensions whose encoding has been read before, for readers that see the same ones again and again. */
+export interface FamiliarExtensions {
+  readonly encoded: Uint8Array;
+  readonly meaning: Extensions;
+}
+
+/**
+ * Reads the optional `[tag] Extensions` field. Each extension at most once.
+ * @param familiar when the list begins with these, their meaning is taken over.
+ */
+export function readExtensions(reader: DerReader, tag: number, familiar?: FamiliarExtensions): Extensions {
+  const found: Found = { ...nothingFound, extensions: [] };
   if (reader.peek() !== tag) return found;
   const wrapper = reader.enter(tag, 'extensions');
   const items = wrapper.sequence('extensions');
   wrapper.end('extensions');
+  if (familiar && items.takeSame(familiar.encoded)) {
+    Object.assign(found, familiar.meaning, { extensions: [...familiar.meaning.extensions] });
+  }
   while (items.peek() !== undefined) {
     const item = items.sequence('extension');
     const oid = item.oid('extnID');

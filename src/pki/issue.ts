@@ -153,13 +153,13 @@ function lintAndSign(
   now: Millis,
 ): Decision<Certificate> {
   const tbs = encodeTbs(shape);
-  const { certificate, findings } = lint(tbs, shape, issuer, now);
-  if (!certificate) {
+  const { fields, findings } = lint(tbs, shape, issuer, now);
+  if (!fields) {
     const evidence = { profile: shape.profile.name, findings: findings.join('; ') };
     return refused('issue.lint', evidence, 'nothing was signed; check the clock and the authority, then report it');
   }
   const signature = signBytes(shape.algorithm, tbs, privateKey);
-  return decided({ ...certificate, der: assemble(tbs, shape.algorithm, signature), signature });
+  return decided({ der: assemble(tbs, shape.algorithm, signature), tbs, signature, ...fields });
 }
 
 const wholeSeconds = (time: Millis): Millis => Math.floor(time / 1000) * 1000;

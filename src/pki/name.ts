@@ -78,16 +78,14 @@ class ReadName implements Name {
 
 export function encodeName(subject: Subject): Uint8Array {
   const { country, organization, organizationalUnit, serialNumber, commonName } = subject;
-  const attributes = [
-    country === undefined ? undefined : attribute(oids.country, derPrintableString(country)),
-    organization === undefined ? undefined : attribute(oids.organization, derUtf8String(organization)),
-    organizationalUnit === undefined
-      ? undefined
-      : attribute(oids.organizationalUnit, derUtf8String(organizationalUnit)),
-    serialNumber === undefined ? undefined : attribute(oids.serialNumber, derPrintableString(serialNumber)),
-    commonName === undefined ? undefined : attribute(oids.commonName, derUtf8String(commonName)),
-  ];
-  return derSequence(...attributes.filter((rdn) => rdn !== undefined));
+  const rdns: Uint8Array[] = [];
+  if (country !== undefined) rdns.push(attribute(oids.country, derPrintableString(country)));
+  if (organization !== undefined) rdns.push(attribute(oids.organization, derUtf8String(organization)));
+  if (organizationalUnit !== undefined)
+    rdns.push(attribute(oids.organizationalUnit, derUtf8String(organizationalUnit)));
+  if (serialNumber !== undefined) rdns.push(attribute(oids.serialNumber, derPrintableString(serialNumber)));
+  if (commonName !== undefined) rdns.push(attribute(oids.commonName, derUtf8String(commonName)));
+  return derSequence(...rdns);
 }
 
 const attribute = (oid: string, value: Uint8Array): Uint8Array => derSetOf(derSequence(derOid(oid), value));

@@ -1,3 +1,6 @@
+import { DerReader } from '../codec/der.ts';
+import { contextTag } from '../codec/der-tags.ts';
+import { derContext, derSequence } from '../codec/der-writer.ts';
 import { oids } from '../codec/oid.ts';
 import { concatBytes } from '../core/bytes.ts';
 import { days, type Millis } from '../core/clock.ts';
@@ -8,7 +11,9 @@ import {
   encodeExtendedKeyUsage,
   encodeExtension,
   encodeKeyUsage,
+  type FamiliarExtensions,
   type KeyUsage,
+  readExtensions,
 } from './extension.ts';
 
 /** What a kind of certificate may do and how long it lives. The issuing pipeline writes it, the lint checks it. */
@@ -20,20 +25,26 @@ export interface CertificateProfile {
   readonly extendedKeyUsage: readonly string[];
   /** From now to notAfter, unless the request says less. */
   readonly lifetime: Millis;
-  /** basicConstraints, keyUsage and extendedKeyUsage as they are written. */
-  readonly fixedExtensions: Uint8Array;
+  /** basicConstraints, keyUsage and extendedKeyUsage: as they are written, and as the strict reader reads that back. */
+  readonly fixed: FamiliarExtensions;
 }
 
-export function certificateProfile(rules: Omit<CertificateProfile, 'fixedExtensions'>): CertificateProfile {
+export function certificateProfile(rules: Omit<CertificateProfile, 'fixed'>): CertificateProfile {
   const { basicConstraints, keyUsage, extendedKeyUsage } = rules;
-  const fixedExtensions = concatBytes(
+  const encoded = concatBytes(
     encodeExtension(oids.basicConstraints, true, encodeBasicConstraints(basicConstraints)),
     encodeExtension(oids.keyUsage, true, encodeKeyUsage(keyUsage)),
     ...(extendedKeyUsage.length > 0
       ? [encodeExtension(oids.extendedKeyUsage, false, encodeExtendedKeyUsage(extendedKeyUsage))]
       : []),
   );
-  return { ...rules, fixedExtensions };
+  return { ...rules, fixed: familiarExtensions(encoded) };
+}
+
+/** Reads a run of encoded extensions. */
+export function familiarExtensions(encoded: Uint8Array): FamiliarExtensions {
+  const field = derContext(3, derSequence(encoded));
+  return { encoded, meaning: readExtensions(DerReader.over(field), contextTag(3, 'constructed')) };
 }
 
 const years = (n: number): Millis => days(Math.floor(n * 365.25));

@@ -2,7 +2,6 @@ import { createPublicKey, hash, type KeyObject } from 'node:crypto';
 import { DerReader } from '../codec/der.ts';
 import { tags } from '../codec/der-tags.ts';
 import { oids } from '../codec/oid.ts';
-import { share } from '../core/bytes.ts';
 import { type Uuid, uuidNamespaces, uuidV5 } from '../core/ids.ts';
 
 /** What kind of key a SubjectPublicKeyInfo holds. */
@@ -54,10 +53,6 @@ export function describeKind(kind: PublicKeyKind): string {
       return kind.oid;
   }
 }
-
-/** A KeyObject for verifying. @throws the error of node:crypto when the key is not one, e.g. a point off its curve. */
-export const importPublicKey = ({ spki }: PublicKeyInfo): KeyObject =>
-  createPublicKey({ key: share(spki), format: 'der', type: 'spki' });
 
 /** SubjectPublicKeyInfo of a private (or public) key. */
 export function spkiOf(key: KeyObject): Uint8Array {

@@ -37,12 +37,12 @@ export function encodeTbs(shape: CertificateShape): Uint8Array {
   const { profile, altNames, publicKey } = shape;
   const subjectKeyId = derOctetString(shape.subjectKeyId);
   const extensions = [
-    profile.fixedExtensions,
+    profile.fixed.encoded,
     ...(altNames.length > 0 ? [encodeExtension(oids.subjectAltName, false, encodeAltNames(altNames))] : []),
     encodeExtension(oids.subjectKeyIdentifier, false, subjectKeyId),
     encodeExtension(oids.authorityKeyIdentifier, false, encodeAuthorityKeyId(shape.authorityKeyId)),
   ];
-  return derSequence(
+  return derDocument(
     version3,
     derUnsigned(shape.serial),
     shape.algorithm.der,

@@ -3,6 +3,7 @@ import type { DerReader } from '../codec/der.ts';
 import { tags } from '../codec/der-tags.ts';
 import { derOid, derSequence } from '../codec/der-writer.ts';
 import { oids } from '../codec/oid.ts';
+import { encodePem } from '../codec/pem.ts';
 
 /** A signature AlgorithmIdentifier (RFC 5758 §3.2, RFC 8410 §3). */
 export interface SignatureAlgorithm {
@@ -79,13 +80,18 @@ function chooseAlgorithm(key: KeyObject): SignatureAlgorithm {
 export const signBytes = (algorithm: SignatureAlgorithm, bytes: Uint8Array, key: KeyObject): Uint8Array =>
   new Uint8Array(sign(algorithm.digest, bytes, key));
 
-/** @param key of the type that the algorithm goes with: that is the caller's to check. */
-export const verifyBytes = (
+/**
+ * Verifies with a key that is used once. It goes in as PEM text: to find out that `{ key, format: 'der' }` is no KeyObject
+ * and no CryptoKey, Node 24 throws and catches four errors with their stack traces, which costs half a verification.
+ * @param spki SubjectPublicKeyInfo of the type that the algorithm goes with: that is the caller's to check.
+ * @throws the error of node:crypto when the key is none, e.g. a point off its curve.
+ */
+export const verifyWithSpki = (
   algorithm: SignatureAlgorithm,
   bytes: Uint8Array,
-  key: KeyObject,
+  spki: Uint8Array,
   signature: Uint8Array,
-): boolean => verify(algorithm.digest, bytes, key, signature);
+): boolean => verify(algorithm.digest, bytes, encodePem('PUBLIC KEY', spki), signature);
 
 const byOid = new Map<string, SignatureAlgorithm>(
   Object.values(signatureAlgorithms).map((known) => [known.oid, known]),

@@ -11,7 +11,7 @@ import { encodeExtension } from '../../src/pki/extension.ts';
 import { randomSerial } from '../../src/pki/issue.ts';
 import type { Issuer, KeyedChain } from '../../src/pki/issuer.ts';
 import { encodeName, type Subject } from '../../src/pki/name.ts';
-import { type CertificateProfile, certificateProfile, profiles } from '../../src/pki/profile.ts';
+import { type CertificateProfile, certificateProfile, familiarExtensions, profiles } from '../../src/pki/profile.ts';
 import { parsePublicKey, spkiOf, subjectKeyIdOf } from '../../src/pki/public-key.ts';
 import { createCrl } from '../../src/pki/revocation.ts';
 import { encodeTbs } from '../../src/pki/shape.ts';
@@ -267,9 +267,8 @@ const withUsages = (extendedKeyUsage: readonly string[]): CertificateProfile =>
 
 const withUnknownCritical: CertificateProfile = {
   ...profiles.manufacturerDevice,
-  fixedExtensions: concatBytes(
-    profiles.manufacturerDevice.fixedExtensions,
-    encodeExtension('1.3.6.1.4.1.32473.1', true, derNull()),
+  fixed: familiarExtensions(
+    concatBytes(profiles.manufacturerDevice.fixed.encoded, encodeExtension('1.3.6.1.4.1.32473.1', true, derNull())),
   ),
 };
 

@@ -149,7 +149,7 @@ describe('the lint', () => {
     ['an authority below path length 0', { profile: profiles.issuingCa }, 'fits into the path length of its issuer'],
     [
       'a profile whose encoding says something else',
-      { profile: { ...profiles.identity, fixedExtensions: profiles.issuingCa.fixedExtensions } },
+      { profile: { ...profiles.identity, fixed: profiles.issuingCa.fixed } },
       'has the basic constraints of its profile',
     ],
   ])('stops %s before the key signs', (_, change, rule) => {
