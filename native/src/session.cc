@@ -192,6 +192,7 @@ bool Session::offerInput() {
 
 bool Session::offerDatagram() {
   if (hasOffered_) return true;
+  while (next_ < datagrams_.size() && !keepPossibleRecords(datagrams_[next_])) next_++;
   if (next_ == datagrams_.size()) return false;
   if (awaitsPsk() && pskSuitePending()) {
     findPskIdentity(datagrams_[next_]);
@@ -200,6 +201,36 @@ bool Session::offerDatagram() {
   offered_ = std::move(datagrams_[next_++]);
   hasOffered_ = true;
   return true;
+}
+
+// RFC 6347 §4.1.2.7: what cannot be a record of this session is dropped silently. OpenSSL does otherwise in one case: a
+// protected record too short for its nonce and tag ends the session with internal_error, so that whoever can forge a
+// sender's address could end sessions. Behind a header it discards (wrong version, length beyond the datagram) it goes on
+// reading in the middle of that record, where such a one may be hidden: nothing behind such a header is kept.
+bool Session::keepPossibleRecords(Bytes& datagram) const {
+  const size_t smallest = smallestProtectedRecord();
+  const bool versionChosen = smallest != SIZE_MAX;
+  size_t at = 0;
+  while (at + 13 <= datagram.size()) {
+    const size_t size = read16(&datagram[at + 11]), end = at + 13 + size;
+    if (end > datagram.size() || size > maxRecord) break;
+    if (versionChosen && read16(&datagram[at + 1]) != DTLS1_2_VERSION) break;
+    const bool dropped = read16(&datagram[at + 3]) != 0 && size < smallest;
+    if (dropped) datagram.erase(datagram.begin() + static_cast<ptrdiff_t>(at), datagram.begin() + static_cast<ptrdiff_t>(end));
+    else at = end;
+  }
+  datagram.resize(at);
+  return at > 0;
+}
+
+// Explicit nonce and tag of the AEAD suites (RFC 5288 §3, RFC 6655 §3 and §4); CBC's length is checked by OpenSSL. Before
+// the suite is chosen nothing can be protected yet.
+size_t Session::smallestProtectedRecord() const {
+  const SSL_CIPHER* current = SSL_get_current_cipher(ssl_);
+  const SSL_CIPHER* cipher = current ? current : SSL_get_pending_cipher(ssl_);
+  if (!cipher) return SIZE_MAX;
+  if (!SSL_CIPHER_is_aead(cipher)) return 0;
+  return strstr(SSL_CIPHER_get_name(cipher), "CCM8") ? 8 + 8 : 8 + 16;
 }
 
 bool Session::offerRecords() {

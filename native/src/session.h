@@ -82,6 +82,8 @@ class Session {
   void readRecords(size_t budget);
   bool offerInput();
   bool offerDatagram();
+  bool keepPossibleRecords(Bytes& datagram) const;
+  size_t smallestProtectedRecord() const;
   bool offerRecords();
   bool awaitsPsk() const;
   bool pskSuitePending() const;

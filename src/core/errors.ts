@@ -79,8 +79,13 @@ export const errorTable = {
   'service.engine': { coap: 500, http: 500, text: 'the secure engine is not available' },
   'service.config': { coap: 500, http: 500, text: 'the configuration is wrong' },
   'service.address-in-use': { coap: 500, http: 500, text: 'the address is in use' },
+  // the command line
+  'command.usage': { coap: 500, http: 500, text: 'the command line is wrong' },
+  'command.file': { coap: 500, http: 500, text: 'the file cannot be used' },
   // the device side
   'device.protocol': { coap: 400, http: 400, text: 'the answer cannot be used' },
+  'device.unreachable': { coap: 504, http: 504, text: 'the service does not answer' },
+  'device.handshake': { coap: 401, http: 401, text: 'the secure handshake with the service failed' },
   'device.timeout': { coap: 504, http: 504, text: 'the device did not get there in time' },
   'device.state': { coap: 500, http: 500, text: 'the stored device state is damaged' },
 } as const satisfies Record<string, ErrorEntry>;

@@ -82,7 +82,8 @@ function attestPsk(identity: Uint8Array, policy: Policy): Decision<Attestation> 
   });
 }
 
-function printable(identity: Uint8Array): string {
+/** A PSK identity for the record: as text if it is some, else in hexadecimal. */
+export function printable(identity: Uint8Array): string {
   try {
     const text = fromUtf8(identity);
     return /^[\x20-\x7e]{1,64}$/.test(text) ? text : `0x${toHex(identity.subarray(0, 32))}`;

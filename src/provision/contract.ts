@@ -30,6 +30,8 @@ export interface OfferEvidence {
 export interface ProvisioningSession {
   /** The edge: the ClientHello (or the cookie) has arrived. */
   offered(offer: OfferEvidence, now: Millis): void;
+  /** The edge: the peer named a pre-shared key; `known`: it was found, and the handshake goes on with it. */
+  pskNamed(identity: Uint8Array, known: boolean): void;
   /** The edge: the handshake is through; runs attest, match, admit. A refusal is kept and answers every later question. */
   established(peer: PeerEvidence, now: Millis): Promise<void>;
   /** The edge: the handshake was refused (here or there). */

@@ -43,6 +43,7 @@ export class DeviceSession implements ProvisioningSession {
   private standing: Standing = { state: 'unknown' };
   private offer: OfferEvidence | undefined;
   private alertReceived: string | undefined;
+  private psk: { readonly identity: Uint8Array; readonly known: boolean } | undefined;
   /** The device id of this session's cloud step: its credentials must be for the same one. */
   private configured: Uuid | undefined;
   /** The stage that works on the present question. */
@@ -60,6 +61,10 @@ export class DeviceSession implements ProvisioningSession {
     this.record.note({ at: now, type: 'client-hello', version, cipherSuites, groups, signatureAlgorithms, serverName });
   }
 
+  pskNamed(identity: Uint8Array, known: boolean): void {
+    this.psk = { identity, known };
+  }
+
   established(peer: PeerEvidence, now: Millis): Promise<void> {
     const { version, cipherSuite, handshakeTime } = peer;
     this.record.note({ at: now, type: 'handshake', version, cipherSuite, ms: handshakeTime });
@@ -75,8 +80,8 @@ export class DeviceSession implements ProvisioningSession {
 
   handshakeRefused(error: string, chain: PeerChain | undefined, now: Millis): void {
     this.noteChain(chain, now);
-    const { offer, alertReceived } = this;
-    const refusal = explainHandshake({ error, chain, offer, alertReceived }, this.deps.policy.current, now);
+    const { offer, alertReceived, psk } = this;
+    const refusal = explainHandshake({ error, chain, offer, alertReceived, psk }, this.deps.policy.current, now);
     this.standing = { state: 'refused', refusal };
     this.record.refused('attest', refusal, undefined, now);
   }

@@ -61,5 +61,14 @@ export function enrolled(
 
 /** Whether two records say the same, but for when they were written. */
 export function sameRecord(a: Device, b: Device): boolean {
-  return a === b || JSON.stringify({ ...a, updatedAt: 0 }) === JSON.stringify({ ...b, updatedAt: 0 });
+  return a === b || sameFields({ ...a, updatedAt: 0 }, { ...b, updatedAt: 0 });
 }
+
+/** A field that is undefined is one that is missing, as in the store. */
+function sameFields(a: object, b: object): boolean {
+  const [left, right] = [new Map<string, unknown>(Object.entries(a)), new Map<string, unknown>(Object.entries(b))];
+  return [...new Set([...left.keys(), ...right.keys()])].every((name) => sameValue(left.get(name), right.get(name)));
+}
+
+const sameValue = (a: unknown, b: unknown): boolean =>
+  a === b || (typeof a === 'object' && typeof b === 'object' && a !== null && b !== null && sameFields(a, b));

@@ -1,8 +1,10 @@
 import type { Millis } from '../core/clock.ts';
 import { type ErrorCode, type Evidence, FirstbootError, type Refusal } from '../core/errors.ts';
+import { limits } from '../core/limits.ts';
 import { parseCertificate } from '../pki/certificate.ts';
 import { explainPath } from '../pki/explain-path.ts';
 import type { PeerChain } from '../pki/path.ts';
+import { printable } from './attest.ts';
 import type { OfferEvidence } from './contract.ts';
 import { nearestGroup } from './match.ts';
 import { knownAuthorities, type Policy } from './policy.ts';
@@ -15,18 +17,21 @@ export interface RefusedHandshake {
   readonly offer: OfferEvidence | undefined;
   /** The last alert that the peer sent. */
   readonly alertReceived: string | undefined;
+  /** The pre-shared key that the peer has named, and whether there is one. */
+  readonly psk?: { readonly identity: Uint8Array; readonly known: boolean } | undefined;
 }
 
 /** Stage attest for a peer that did not get through its handshake: why, in our own words, and what would help. */
 export function explainHandshake(seen: RefusedHandshake, policy: Policy, now: Millis): Refusal {
-  const { error, chain, offer, alertReceived } = seen;
+  const { error, chain, offer, alertReceived, psk } = seen;
   const path = chain && explainPath(chain, now, knownAuthorities(policy));
   if (path && !path.ok) return withNearestGroup(path.refusal, chain, policy);
-  const evidence: Evidence = { error: error.slice(0, 200) };
+  const evidence: Evidence = { error: error.slice(0, 200), ...(psk && { identity: printable(psk.identity) }) };
   if (alertReceived !== undefined && alertReceived !== 'close_notify') {
     return { code: 'attest.handshake', evidence: { ...evidence, alertReceived }, fix: alertFix(alertReceived) };
   }
-  const reason = reasons.find(({ pattern, pskOnly }) => pattern.test(error) && (!pskOnly || offersOnlyPsk(offer)));
+  const byPsk = psk?.known ?? offersOnlyPsk(offer);
+  const reason = reasons.find(({ pattern, pskOnly }) => pattern.test(error) && (!pskOnly || byPsk));
   if (reason === undefined) return { code: 'attest.handshake', evidence, fix: 'see the error and the ClientHello' };
   const offered: Evidence =
     reason.code === 'attest.no-common-suite' && offer
@@ -59,10 +64,32 @@ const reasons: readonly {
     fix: 'add the identity and its key to an enrollment group',
   },
   {
-    pattern: /bad record mac|decryption failed|digest check failed|binder does not verify/i,
+    // Over DTLS a Finished that does not verify is dropped silently (RFC 6347 §4.1.2.7): then time tells.
+    pattern: /bad record mac|decryption failed|digest check failed|binder does not verify|^handshake timeout$/i,
     code: 'attest.wrong-psk',
     fix: 'compare the key of the identity in the device and in its enrollment group',
     pskOnly: true,
+  },
+  {
+    // Of the chain's own signatures the path check tells; this one is the peer's over the handshake (RFC 5246 §7.4.8).
+    pattern: /^bad signature$/i,
+    code: 'attest.handshake',
+    fix: 'the device does not hold the private key of its certificate: give it the key that belongs there',
+  },
+  {
+    pattern: /asn1 lib|cert length mismatch/i,
+    code: 'attest.invalid-chain',
+    fix: 'let the device send its manufacturer chain as certificates in DER, leaf first',
+  },
+  {
+    pattern: /excessive message size/i,
+    code: 'attest.handshake',
+    fix: `let the device send a chain of ${limits.secure.chainBytes} bytes at most`,
+  },
+  {
+    pattern: /http request|wrong version number|record layer failure|https proxy request/i,
+    code: 'attest.handshake',
+    fix: 'this is not TLS: see who speaks to this port',
   },
 ];
 

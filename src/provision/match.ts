@@ -3,6 +3,7 @@ import type { Millis } from '../core/clock.ts';
 import { days } from '../core/clock.ts';
 import { type Decision, decided, type Evidence, refused } from '../core/errors.ts';
 import { type Certificate, fingerprint } from '../pki/certificate.ts';
+import { organizationsOf } from '../pki/explain-path.ts';
 import type { EnrollmentGroup } from '../store/model.ts';
 import type { Attestation } from './attest.ts';
 import type { Policy, PolicyAnchor } from './policy.ts';
@@ -38,7 +39,7 @@ export function match(attestation: Attestation, policy: Policy, now: Millis): De
   return decided({ group: first.group, by: rivals > 0 ? { ...first.by, alsoMatched: rivals } : first.by });
 }
 
-/** The group that comes nearest to a chain that none takes: one that knows the name or the key id of its topmost issuer. */
+/** The group that comes nearest to a chain that none takes: by the key id, the name or the organization of its topmost issuer. */
 export function nearestGroup(path: readonly Certificate[], policy: Policy): Evidence {
   const top = path.at(-1);
   if (top === undefined) return {};
@@ -47,12 +48,14 @@ export function nearestGroup(path: readonly Certificate[], policy: Policy): Evid
   const key = top.authorityKeyId;
   const byKey = key && policy.anchors.find(({ certificate }) => matchesKeyId(certificate, key));
   const byName = policy.anchors.find(({ certificate }) => equalBytes(certificate.subject.der, top.issuer.der));
-  const nearest = groupOf(byKey) ?? groupOf(byName);
+  const organizations = organizationsOf(top.issuer);
+  const byOrganization = policy.anchors.find(({ certificate }) =>
+    organizationsOf(certificate.subject).some((name) => organizations.includes(name)),
+  );
+  const nearest = groupOf(byKey) ?? groupOf(byName) ?? groupOf(byOrganization);
   if (nearest === undefined) return {};
-  return {
-    nearestGroup: nearest,
-    because: byKey ? 'it has the key id of the issuer' : 'it has the name of the issuer',
-  };
+  const shared = byKey ? 'key id' : byName ? 'name' : 'organization';
+  return { nearestGroup: nearest, because: `it has the ${shared} of the issuer` };
 }
 
 interface Candidate {

@@ -92,7 +92,8 @@ export class SessionRecord {
     attempt.bytesOut += how.bytesOut;
     // While another session of the run is there, the run goes on.
     const broken = (how.reason === 'broken' || how.reason === 'timeout') && attempt.sessions === 1;
-    if (broken) attempt.progress = { ...attempt.progress, broke: how.text ?? how.reason };
+    const ending = broken ? { broke: how.text ?? how.reason } : { left: how.text };
+    attempt.progress = { ...attempt.progress, ...ending };
     const closing = verdictAtEnd(attempt.progress, this.device?.flags ?? 0);
     if (closing) this.recorder.close(attempt, closing, this.device, now);
     else if (this.keyId === undefined) this.recorder.close(attempt, verdictAtExpiry(attempt.progress), undefined, now);

@@ -11,6 +11,8 @@ export interface Progress {
   readonly refusals: ReadonlyMap<Step | 'peer', Refusal>;
   /** Set when the last session broke. */
   readonly broke: string | undefined;
+  /** How the last session ended otherwise: with a goodbye, or a stream cut without one. */
+  readonly left?: string | undefined;
 }
 
 export interface Closing {
@@ -69,7 +71,7 @@ export function verdictAtEnd({ served, refusals }: Progress, flags: number): Clo
 }
 
 /** The verdict over a run that did not go on in time, or that the device began anew. */
-export function verdictAtExpiry({ served, refusals, broke }: Progress): Closing {
+export function verdictAtExpiry({ served, refusals, broke, left }: Progress): Closing {
   const refusal = [...refusals.values()].at(-1);
   if (refusal) return { verdict: 'failed', refusal };
   const evidence = { served: [...served].join(' ') || 'nothing' };
@@ -77,8 +79,9 @@ export function verdictAtExpiry({ served, refusals, broke }: Progress): Closing 
     const fix = 'the device starts over by itself; if this repeats, look for loss on its network or for resets';
     return { verdict: 'failed', refusal: { code: 'session.broken', evidence: { ...evidence, how: broke }, fix } };
   }
+  const how = left === undefined ? {} : { how: left };
   const fix = 'see whether the device has power and network; its own log says why it stopped';
-  return { verdict: 'abandoned', refusal: { code: 'session.abandoned', evidence, fix } };
+  return { verdict: 'abandoned', refusal: { code: 'session.abandoned', evidence: { ...evidence, ...how }, fix } };
 }
 
 /** The first refusal that a new try will not cure: a 5.03 makes the device repeat the step. */

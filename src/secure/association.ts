@@ -31,6 +31,8 @@ export interface Association {
    * ends as failed; datagrams are dropped).
    */
   readonly backlog: number;
+  /** A handshake step runs on the pool, or waits for its place there: what comes of it is told by `onProgress`. */
+  readonly busy: boolean;
   /** Called when output or events appear outside of a call: a handshake step on the pool has finished. */
   onProgress: (() => void) | undefined;
 }
@@ -122,8 +124,11 @@ export interface SecureContextOptions {
   /** Server only: application protocol chosen when offered, e.g. 'coap' (RFC 8323 §8.2). */
   readonly alpn?: string;
   readonly handshakeTimeout?: Millis;
-  /** Handshake steps on libuv's pool instead of the calling thread. Off where a run must be repeatable. */
-  readonly threads?: boolean;
+  /**
+   * Handshake steps on libuv's pool instead of the calling thread: always, or when they take too much of that thread's
+   * time. Off (the default) where a run must be repeatable.
+   */
+  readonly threads?: boolean | 'when-busy';
   /**
    * 'simulated': `now` does not run with the machine's clock (tests). OpenSSL reads the real clock for its flight timers;
    * this keeps them short, so that retransmission follows `now` alone. Default 'system'.

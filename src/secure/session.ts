@@ -11,13 +11,13 @@ import {
   type Outcome,
   type SessionHandle,
 } from './native.ts';
-import { enterPool, leavePool } from './pool.ts';
+import { doHere, enterPool, leavePool } from './pool.ts';
 
 /** What an association takes from its context. */
 export interface SessionSettings {
   readonly role: 'client' | 'server';
   readonly datagram: boolean;
-  readonly threads: boolean;
+  readonly threads: boolean | 'when-busy';
   readonly handshakeTimeout: Millis;
 }
 
@@ -39,7 +39,7 @@ export class NativeAssociation implements Association {
   /** Undefined once it has ended and the engine's memory is freed. */
   private handle: SessionHandle | undefined;
   private phase: 'handshake' | 'psk-lookup' | 'open' | 'peer-closed' | 'ended' = 'handshake';
-  private busy = false;
+  private onPool = false;
   private now: Millis;
   private output: Uint8Array[] = [];
   private events: AssociationEvent[] = [];
@@ -73,6 +73,10 @@ export class NativeAssociation implements Association {
 
   get backlog(): number {
     return this.waitingBytes + this.heldBytes + this.untakenBytes;
+  }
+
+  get busy(): boolean {
+    return this.onPool && this.handle !== undefined;
   }
 
   receive(bytes: Uint8Array, now: Millis): void {
@@ -134,7 +138,7 @@ export class NativeAssociation implements Association {
   nextTimeout(): Millis | undefined {
     if (!this.handle || this.phase === 'open' || this.phase === 'peer-closed')
       return this.handle && this.flightDeadline;
-    if (this.busy || this.phase === 'psk-lookup' || this.flightDeadline === undefined) return this.handshakeDeadline;
+    if (this.onPool || this.phase === 'psk-lookup' || this.flightDeadline === undefined) return this.handshakeDeadline;
     return Math.min(this.handshakeDeadline, this.flightDeadline);
   }
 
@@ -145,7 +149,7 @@ export class NativeAssociation implements Association {
       this.finish({ reason: 'handshake-timeout' });
       return;
     }
-    if (this.busy || this.phase === 'psk-lookup' || this.flightDeadline === undefined || now < this.flightDeadline)
+    if (this.onPool || this.phase === 'psk-lookup' || this.flightDeadline === undefined || now < this.flightDeadline)
       return;
     this.flightDeadline = now + flightRetry;
     this.apply(this.engine.retransmit(this.handle));
@@ -174,18 +178,20 @@ export class NativeAssociation implements Association {
   }
 
   private get blocked(): boolean {
-    return this.busy || this.held || this.phase === 'psk-lookup';
+    return this.onPool || this.held || this.phase === 'psk-lookup';
   }
 
-  /** Goes as far as the input reaches: on the pool while public-key work may come up, here afterwards. */
+  /** Goes as far as the input reaches: maybe on the pool while public-key work may come up, here afterwards. */
   private step(): void {
-    if (!this.handle) return;
-    if (this.phase === 'handshake' && this.settings.threads) this.stepOnPool(this.handle);
-    else this.apply(this.engine.run(this.handle, limits.secure.queuedBytes - this.untakenBytes));
+    const { handle, settings } = this;
+    if (!handle) return;
+    const here = () => this.apply(this.engine.run(handle, limits.secure.queuedBytes - this.untakenBytes));
+    if (this.phase !== 'handshake' || !settings.threads) here();
+    else if (settings.threads !== 'when-busy' || !doHere(here)) this.stepOnPool(handle);
   }
 
   private stepOnPool(handle: SessionHandle): void {
-    this.busy = true;
+    this.onPool = true;
     enterPool(() => {
       // Ended while it waited for its place.
       if (!this.handle) {
@@ -194,7 +200,7 @@ export class NativeAssociation implements Association {
       }
       this.engine.runOnPool(handle, (outcome) => {
         leavePool();
-        this.busy = false;
+        this.onPool = false;
         if (!outcome || !this.handle) return;
         this.apply(outcome);
         // Records right behind the handshake wait inside the engine; others came while the job ran.

@@ -190,6 +190,8 @@ export async function dialUdp(
     () => socket.close(),
   );
   socket.on('message', (bytes) => client.receive(new Uint8Array(bytes)));
+  // Nobody listens there yet: the request is repeated.
+  socket.on('error', () => undefined);
   return client;
 }
 

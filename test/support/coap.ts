@@ -5,7 +5,7 @@ import type { CoapEndpoint, CoapEvent, IncomingRequest, OutgoingResponse } from 
 import { decodeFrame } from '../../src/coap/framing.ts';
 import type { CoapMessage, CoapOption } from '../../src/coap/message.ts';
 import { optionNumber, stringOption } from '../../src/coap/options.ts';
-import { fromHex, noBytes, utf8 } from '../../src/core/bytes.ts';
+import { noBytes, utf8 } from '../../src/core/bytes.ts';
 import type { Millis } from '../../src/core/clock.ts';
 
 /** A message with the parts that matter to a test; the rest is empty. */

@@ -2,10 +2,9 @@ import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 
 /** `openssl s_client` as a bare secure channel: what goes into it leaves as one record, what it receives comes out. */
 export interface SClient {
-  /** Sends one message and waits for what comes back next; over DTLS that is one datagram. */
-  ask(message: Uint8Array): Promise<Uint8Array>;
-  /** What was received and not handed out yet. */
-  received(): Uint8Array;
+  send(message: Uint8Array): void;
+  /** Waits for what is received next; over DTLS that is one datagram. @throws when there is nothing within 10 s. */
+  next(): Promise<Uint8Array>;
   /** Everything it said about the connection. */
   said(): string;
   /** Waits until it has said something, or has ended. @throws when it does not within 10 s. */
@@ -24,7 +23,7 @@ class SClientProcess implements SClient {
   private readonly child: ChildProcessWithoutNullStreams;
   private readonly ended: Promise<void>;
   private hasEnded = false;
-  private chunks: Uint8Array[] = [];
+  private readonly chunks: Uint8Array[] = [];
   private text = '';
   private changed: () => void = () => undefined;
 
@@ -49,14 +48,13 @@ class SClientProcess implements SClient {
     });
   }
 
-  async ask(message: Uint8Array): Promise<Uint8Array> {
+  send(message: Uint8Array): void {
     this.child.stdin.write(message);
-    await this.until('an answer', () => this.chunks.length > 0);
-    return this.chunks.shift() ?? new Uint8Array(0);
   }
 
-  received(): Uint8Array {
-    return new Uint8Array(Buffer.concat(this.chunks.splice(0)));
+  async next(): Promise<Uint8Array> {
+    await this.until('answer', () => this.chunks.length > 0);
+    return this.chunks.shift() ?? new Uint8Array(0);
   }
 
   said(): string {
@@ -64,7 +62,7 @@ class SClientProcess implements SClient {
   }
 
   async hears(pattern: RegExp): Promise<void> {
-    await this.until(String(pattern), () => pattern.test(this.text));
+    await this.until(`${pattern}`, () => pattern.test(this.text));
   }
 
   async close(): Promise<void> {

@@ -1,7 +1,5 @@
 import { join } from 'node:path';
-import { toBase64, utf8 } from '../../src/core/bytes.ts';
 import { type Millis, systemTimers, type Timers } from '../../src/core/clock.ts';
-import { uuidNamespaces, uuidV5 } from '../../src/core/ids.ts';
 import type { Log } from '../../src/core/log.ts';
 import { type DevelopmentSettings, developmentHub, developmentSettings } from '../../src/development.ts';
 import { type Service, startService } from '../../src/main.ts';
@@ -11,14 +9,12 @@ import {
   type DevelopmentPki,
   writeDevelopmentPki,
 } from '../../src/pki/development.ts';
-import type { Attempt, AttemptEntry, EnrollmentGroup } from '../../src/store/model.ts';
+import type { Attempt, AttemptEntry } from '../../src/store/model.ts';
 import { temporaryFolder } from './temporary-folder.ts';
 
 export interface TestServiceOptions {
   /** Devices of the development PKI; default 1. */
   readonly devices?: number;
-  /** Keys by identity: a second group that takes these. */
-  readonly psk?: Readonly<Record<string, Uint8Array>>;
   /** Changes the development settings before the service takes them. */
   readonly settings?: (settings: DevelopmentSettings, pki: DevelopmentPki) => DevelopmentSettings;
   readonly timers?: Timers;
@@ -43,14 +39,13 @@ export interface TestService {
 
 /** The real service on loopback: free ports, a development PKI and a store of its own. */
 export async function startTestService(options: TestServiceOptions = {}): Promise<TestService> {
-  const { devices = 1, psk = {}, timers = systemTimers } = options;
+  const { devices = 1, timers = systemTimers } = options;
   const folder = await temporaryFolder();
   const pki = createDevelopmentPki({ devices, hubId: developmentHub.id, now: timers.now() });
   const files = join(folder.path, 'pki');
   await writeDevelopmentPki(pki, files);
   const development = developmentSettings(pki);
-  const groups = [...development.groups, ...(Object.keys(psk).length > 0 ? [pskGroup(development, psk)] : [])];
-  const settings = options.settings?.({ ...development, groups }, pki) ?? { ...development, groups };
+  const settings = options.settings?.(development, pki) ?? development;
   const errors: string[] = [];
   const service = await startService({
     ...settings,
@@ -100,25 +95,7 @@ export async function startTestService(options: TestServiceOptions = {}): Promis
   };
 }
 
-export const pskGroupName = 'pre-shared keys';
-
-function pskGroup(
-  { groups: [example] }: DevelopmentSettings,
-  psk: Readonly<Record<string, Uint8Array>>,
-): EnrollmentGroup {
-  if (!example) throw new Error('development settings without a group');
-  return {
-    ...example,
-    id: uuidV5(uuidNamespaces.url, utf8(pskGroupName)),
-    name: pskGroupName,
-    attestation: {
-      x509: undefined,
-      psk: Object.entries(psk).map(([identity, key]) => ({ identity, key: toBase64(key) })),
-    },
-  };
-}
-
-/** The code of the refusal that an attempt was closed with. */
+/** The refusal that an attempt was closed with. */
 export const refusalOf = (attempt: Attempt | undefined) => entryOf(attempt, 'closed')?.refusal;
 
 /** The last entry of a kind. */

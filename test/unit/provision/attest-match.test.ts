@@ -206,8 +206,25 @@ describe('a refused handshake', () => {
     ['decryption failed or bad record mac', psk, 'attest.wrong-psk'],
     ['decryption failed or bad record mac', ecdsa, 'attest.handshake'],
     ['wrong version number', undefined, 'attest.handshake'],
+    ['bad signature', ecdsa, 'attest.handshake'],
+    ['ASN1 lib', ecdsa, 'attest.invalid-chain'],
+    ['something new', ecdsa, 'attest.handshake'],
   ])('"%s" is explained', (error, offered, expected) => {
     expect(explainHandshake({ ...seen, error, offer: offered }, policy, now).code).toBe(expected);
+  });
+
+  test('a handshake that ends in silence is one of a wrong key when a known key was named, and is told by its identity', () => {
+    const identity = Buffer.from('lamp-1');
+    const named = { ...seen, error: 'handshake timeout', offer: psk, psk: { identity, known: true } };
+    expect(explainHandshake(named, policy, now)).toMatchObject({
+      code: 'attest.wrong-psk',
+      evidence: { identity: 'lamp-1' },
+    });
+    const unknown = { ...named, error: 'psk identity not found', psk: { identity: Buffer.of(0, 255), known: false } };
+    expect(explainHandshake(unknown, policy, now)).toMatchObject({
+      code: 'attest.unknown-psk',
+      evidence: { identity: '0x00ff' },
+    });
   });
 
   test('the device that does not trust us is told from the device that we do not trust', () => {

@@ -228,6 +228,30 @@ describe('an established session', () => {
     },
   );
 
+  it.each([
+    ...['ECDHE-ECDSA-AES128-GCM-SHA256', 'ECDHE-ECDSA-AES256-GCM-SHA384', 'ECDHE-ECDSA-AES128-CCM'],
+    ...['ECDHE-ECDSA-AES128-CCM8', 'ECDHE-ECDSA-AES128-SHA256', 'ECDHE-ECDSA-AES256-SHA384'],
+  ])('with %s is not ended by protected records that are too short, open or hidden in another one', (suite) => {
+    const wire = new Wire(serverOf(), clientOf({ ciphers: [suite] })).handshake().run();
+    for (let size = 0; size <= 48; size++) {
+      for (const type of [20, 21, 22, 23]) {
+        const short = Buffer.alloc(13 + size, 7);
+        short.set(Buffer.from(`${type.toString(16)}fefd000100000000ff${size.toString(16).padStart(2, '0')}`, 'hex'));
+        short.writeUInt16BE(size, 11);
+        const wrongVersion = Buffer.from('17df3900010000000000100018', 'hex');
+        const oldVersion = Buffer.from('17feff00010000000000110018', 'hex');
+        const tooLong = Buffer.from('17fefd0001000000000012ffff', 'hex');
+        for (const front of [Buffer.alloc(0), wrongVersion, oldVersion, tooLong, short])
+          wire.deliver('up', Buffer.concat([front, short]));
+      }
+    }
+    wire.client.send(Buffer.from('still here'), wire.now);
+    wire.run();
+    expect(messagesOf(wire.serverEvents)).toEqual(['still here']);
+    expect(wire.serverEvents.filter(({ type }) => type === 'closed')).toEqual([]);
+    wire.abort();
+  });
+
   it('repeats the last flight for a client that lost it', () => {
     const wire = new Wire(serverOf(), clientOf(), losing('down2'));
     wire.run(() => eventOf(wire.serverEvents, 'established') !== undefined);
