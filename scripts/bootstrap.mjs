@@ -3,7 +3,7 @@
 // it is up to date, so it costs nothing the second time. Node built-ins only: it runs before anything is installed,
 // on whatever Node started npm.
 import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { chmodSync, existsSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { buildNative } from './build-native.mjs';
@@ -50,6 +50,8 @@ function compile() {
   if (modified(info) > sources) return;
   rmSync(inRoot('dist'), { recursive: true, force: true });
   run('sources compiled', process.execPath, [inRoot('node_modules/typescript/bin/tsc'), '-p', 'tsconfig.build.json']);
+  // npx makes a bin executable once; the compiler writes a new file.
+  chmodSync(inRoot('dist/cli/main.js'), 0o755);
 }
 
 install();

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import Value from 'typebox/value';
 import { isNode, LineCounter, parseDocument } from 'yaml';
+import { conflictIn } from './config-rules.ts';
 import { type ConfigFile, configSchema } from './config-schema.ts';
 import { type FirstbootError, failure } from './core/errors.ts';
 
@@ -21,19 +22,20 @@ export function parseConfig(text: string, name: string): ConfigFile {
   const document = parseDocument(text, { lineCounter: lines });
   const [syntax] = document.errors;
   if (syntax) throw complaint(name, lines.linePos(syntax.pos[0]).line, '', syntax.message.split('\n')[0] ?? 'bad YAML');
+  const at = (keys: readonly (string | number)[], expected: string): FirstbootError => {
+    const node = document.getIn(keys, true);
+    const offset = isNode(node) ? node.range?.[0] : undefined;
+    return complaint(name, offset === undefined ? 1 : lines.linePos(offset).line, keys.join('.'), expected);
+  };
   const value: unknown = document.toJS() ?? {};
-  if (Value.Check(configSchema, value)) return value;
-
+  if (Value.Check(configSchema, value)) {
+    const conflict = conflictIn(value);
+    if (conflict) throw at(conflict.keys, conflict.expected);
+    return value;
+  }
   const [first] = Value.Errors(configSchema, value).filter((error) => error.keyword !== 'additionalProperties');
   const keys = (first?.instancePath ?? '').split('/').slice(1);
-  const node = document.getIn(keys, true);
-  const offset = isNode(node) ? node.range?.[0] : undefined;
-  throw complaint(
-    name,
-    offset === undefined ? 1 : lines.linePos(offset).line,
-    keys.join('.'),
-    expectation(value, keys),
-  );
+  throw at(keys, expectation(value, keys));
 }
 
 function complaint(file: string, line: number, key: string, expected: string): FirstbootError {
@@ -52,11 +54,13 @@ function expectation(value: unknown, keys: readonly string[]): string {
       return `expected one of: ${errors.map((error) => JSON.stringify((error.params as { allowedValue?: unknown }).allowedValue)).join(', ')}`;
     case 'required':
       return `missing: ${(first.params as { requiredProperties?: string[] }).requiredProperties?.join(', ') ?? 'a key'}`;
+    case 'minItems':
+      return 'expected at least one entry';
     case 'pattern':
     case 'format':
       return `expected ${schemaAt(keys)?.description ?? first.message}`;
     default:
-      return `the value ${first.message}`;
+      return `the value ${first.message}${hint(keys)}`;
   }
 }
 
@@ -70,6 +74,12 @@ function schemaAt(keys: readonly string[]): SchemaNode | undefined {
   let node: SchemaNode | undefined = configSchema as SchemaNode;
   for (const key of keys) node = /^\d+$/.test(key) ? node?.items : node?.properties?.[key];
   return node;
+}
+
+/** What the key means, when the schema says. */
+function hint(keys: readonly string[]): string {
+  const description = schemaAt(keys)?.description;
+  return description === undefined ? '' : ` (${description})`;
 }
 
 const knownKeys = (keys: readonly string[]): string[] => Object.keys(schemaAt(keys)?.properties ?? {});

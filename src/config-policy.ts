@@ -4,25 +4,15 @@ import type { Config } from './config.ts';
 import type { GroupConfig, HubConfig } from './config-schema.ts';
 import { fromHex, toBase64 } from './core/bytes.ts';
 import { days } from './core/clock.ts';
-import { failure } from './core/errors.ts';
+import { FirstbootError, failure } from './core/errors.ts';
 import { parseUuid, uuidNamespaces, uuidV5 } from './core/ids.ts';
 import { limits } from './core/limits.ts';
+import { parseCertificate } from './pki/certificate.ts';
 import type { EnrollmentGroup, Hub, Owner } from './store/model.ts';
 
 /** The groups and hubs that a configuration names, with the files they refer to read in. */
 export function configuredPolicy(config: Config): { readonly groups: EnrollmentGroup[]; readonly hubs: Hub[] } {
-  const hubs = config.hubs.map(configuredHub);
-  for (const group of config.groups) {
-    const stranger = group.hubs.find((id) => !hubs.some((hub) => hub.id === parseUuid(id)));
-    if (stranger !== undefined) {
-      throw failure(
-        'service.config',
-        { group: group.name, hub: stranger },
-        'add the hub under hubs, or take it out of the group',
-      );
-    }
-  }
-  return { groups: config.groups.map(configuredGroup), hubs };
+  return { groups: config.groups.map(configuredGroup), hubs: config.hubs.map(configuredHub) };
 }
 
 /** An owner's id is its name if that is a UUID, else derived from it, as the reference service does (plgd-service 2.3). */
@@ -36,13 +26,6 @@ export const groupIdOf = (name: string): string => uuidV5(uuidNamespaces.url, `f
 function configuredGroup(group: GroupConfig): EnrollmentGroup {
   const anchors = (group.anchors ?? []).flatMap((path) => pemBlocks(path, 'CERTIFICATE'));
   const psk = (group.psk ?? []).map(({ identity, keyFile }) => ({ identity, key: toBase64(hexKey(keyFile)) }));
-  if (anchors.length === 0 && psk.length === 0) {
-    throw failure(
-      'service.config',
-      { group: group.name },
-      'give the group manufacturer roots (anchors) or pre-shared keys (psk)',
-    );
-  }
   return {
     id: group.id ?? groupIdOf(group.name),
     name: group.name,
@@ -60,13 +43,15 @@ function configuredGroup(group: GroupConfig): EnrollmentGroup {
             },
       psk,
     },
-    hubs: group.hubs,
+    hubs: group.hubs.map((id) => parseUuid(id) ?? id),
     identityLife: group.identityDays === undefined ? limits.pki.identityDays : days(group.identityDays),
     ownerPsk: group.ownerPskFile === undefined ? undefined : toBase64(ownerKey(group.ownerPskFile)),
   };
 }
 
 function configuredHub(hub: HubConfig): Hub {
+  // It is read for every token; that it can be is better known now than when the first device comes.
+  if (hub.oauth) readText(hub.oauth.clientSecretFile);
   return {
     id: parseUuid(hub.id) ?? hub.id,
     name: hub.name ?? hub.id,
@@ -87,10 +72,21 @@ function configuredHub(hub: HubConfig): Hub {
   };
 }
 
-function pemBlocks(path: string, label: string): string[] {
-  const blocks = decodePem(readText(path)).filter((block) => block.label === label);
-  if (blocks.length === 0) throw failure('service.config', { file: path }, `the file holds no ${label} in PEM`);
+function pemBlocks(path: string, label: 'CERTIFICATE' | 'X509 CRL'): string[] {
+  const blocks = legible(path, decodePem, readText(path)).filter((block) => block.label === label);
+  if (blocks.length === 0) throw failure('service.config', { file: path }, `the file must hold a ${label} in PEM`);
+  if (label === 'CERTIFICATE') for (const { der } of blocks) legible(path, parseCertificate, der);
   return blocks.map(({ der }) => encodePem(label, der));
+}
+
+/** Adds the file's name to what a parser says. */
+function legible<I, O>(path: string, parse: (input: I) => O, input: I): O {
+  try {
+    return parse(input);
+  } catch (error) {
+    if (!(error instanceof FirstbootError)) throw error;
+    throw failure('service.config', { file: path, ...error.evidence }, 'replace the file: it is damaged', error);
+  }
 }
 
 /** A key file holds hexadecimal text; white space around it does not count. */

@@ -1,4 +1,5 @@
 import Type, { type Static } from 'typebox';
+import { mtuRange } from './config-settings.ts';
 import { logLevels } from './ops/log.ts';
 
 const uuid = Type.String({ format: 'uuid', description: 'UUID' });
@@ -7,14 +8,16 @@ const port = (description: string) => Type.Integer({ minimum: 0, maximum: 65_535
 
 const file = (description: string) => Type.String({ minLength: 1, description });
 
+const gatewayUri = Type.String({
+  pattern: '^coaps(\\+tcp)?://',
+  description: 'coaps+tcp://host:port or coaps://host:port',
+});
+
 const hubSchema = Type.Object(
   {
     id: uuid,
     name: Type.Optional(Type.String({ minLength: 1 })),
-    gateways: Type.Array(
-      Type.String({ pattern: '^coaps(\\+tcp)?://', description: 'coaps+tcp://host:port or coaps://host:port' }),
-      { minItems: 1 },
-    ),
+    gateways: Type.Array(gatewayUri, { minItems: 1 }),
     provider: Type.Optional(Type.String({ minLength: 1, description: 'authorization provider name (apn)' })),
     oauth: Type.Optional(
       Type.Object(
@@ -71,6 +74,14 @@ export const configSchema = Type.Object(
         description: 'udp, tcp or both',
       }),
     ),
+    mtu: Type.Optional(
+      Type.Integer({
+        minimum: mtuRange.smallest,
+        maximum: mtuRange.largest,
+        description: 'largest UDP payload sent, bytes',
+      }),
+    ),
+    gateway: Type.Optional(gatewayUri),
     logLevel: Type.Optional(Type.Union(logLevels.map((level) => Type.Literal(level)))),
     idleSeconds: Type.Optional(
       Type.Number({ minimum: 1, description: 'sessions without traffic are closed after this' }),

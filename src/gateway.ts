@@ -59,7 +59,7 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
     identity: options.identity,
     trust: { anchors: options.trustAnchors, purpose: 'client' },
     alpn: 'coap',
-    threads: true,
+    threads: 'when-busy',
   });
   const owner = (session: Session): SessionReceiver => serveDevice(session, gateway, timers);
   const listen = transport === 'coaps' ? listenUdp : listenTcp;

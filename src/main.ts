@@ -5,6 +5,7 @@ import { startIssuer } from './cloud/issuer-server.ts';
 import { formatCoapUri } from './coap/uri.ts';
 import { type Millis, systemTimers, type Timers } from './core/clock.ts';
 import { failure } from './core/errors.ts';
+import type { Uuid } from './core/ids.ts';
 import { limits } from './core/limits.ts';
 import { type Log, silentLog } from './core/log.ts';
 import { type RandomSource, systemRandom } from './core/random.ts';
@@ -18,7 +19,7 @@ import { createSecureContext } from './secure/engine.ts';
 import { serveDevices } from './serving.ts';
 import { openLevelStore } from './store/level.ts';
 import type { EnrollmentGroup, Hub } from './store/model.ts';
-import type { Store } from './store/store.ts';
+import type { Store, Table } from './store/store.ts';
 import { Alarm } from './transport/alarm.ts';
 import type { CoapServer, CoapServerOptions } from './transport/session.ts';
 import { listenTcp } from './transport/tcp.ts';
@@ -37,11 +38,13 @@ export interface ServiceOptions {
   readonly identity: Identity;
   /** Signs what devices get. */
   readonly authority: Authority;
-  /** Written into the store at start, replacing those of the same id. */
+  /** The policy: written into the store at start, in place of whatever groups and hubs are there from an earlier one. */
   readonly groups: readonly EnrollmentGroup[];
   readonly hubs: readonly Hub[];
   /** The built-in token issuer's HTTP address, by default on any free port of loopback; `url` as others see it. */
   readonly issuer?: { readonly host: string; readonly port: number; readonly url?: string };
+  /** Largest UDP payload that is sent, bytes. Default: limits.secure.mtu. */
+  readonly mtu?: number;
   /** Sessions without traffic are closed after this, ms. */
   readonly idle?: Millis;
   readonly timers?: Timers;
@@ -69,7 +72,7 @@ export interface Service {
  */
 export async function startService(options: ServiceOptions): Promise<Service> {
   const { timers = systemTimers, random = systemRandom, log = silentLog } = options;
-  const { host = '127.0.0.1', port = 0, transports = ['udp', 'tcp'] } = options;
+  const { host = '127.0.0.1', port = 0, transports = ['udp', 'tcp'], mtu = limits.secure.mtu } = options;
   const started: (() => Promise<void>)[] = [];
   const stop = async (): Promise<void> => {
     for (const close of started.splice(0).reverse()) await close();
@@ -80,8 +83,8 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     await mkdir(data, { recursive: true, mode: 0o700 });
     const store = await openLevelStore(join(data, 'store'), { timers });
     started.push(() => store.close());
-    for (const hub of options.hubs) await store.hubs.put(hub);
-    for (const group of options.groups) await store.groups.put(group);
+    await replaceAll(store.hubs, options.hubs);
+    await replaceAll(store.groups, options.groups);
     const policy = await PolicySource.load(store, log);
 
     const issuer = await startIssuer({
@@ -121,8 +124,9 @@ export async function startService(options: ServiceOptions): Promise<Service> {
       settled: () => sweep.set(provisioner.nextTimeout()),
     });
     started.push(() => serving.idle());
-    const contexts = deviceContexts(options.identity, policy);
-    const common = { host, port, owner: serving.owner, timers, random, idle: options.idle ?? limits.session.idle };
+    const contexts = deviceContexts({ identity: options.identity, mtu, policy });
+    const { idle = limits.session.idle } = options;
+    const common = { host, port, owner: serving.owner, timers, random, idle, mtu };
     const listen = async (
       transport: 'udp' | 'tcp',
       start: (server: CoapServerOptions) => Promise<CoapServer>,
@@ -151,8 +155,21 @@ export async function startService(options: ServiceOptions): Promise<Service> {
   }
 }
 
+async function replaceAll<T extends { readonly id: Uuid }>(table: Table<T>, rows: readonly T[]): Promise<void> {
+  for (const row of rows) await table.put(row);
+  for (const { id } of await table.list()) if (!rows.some((row) => row.id === id)) await table.delete(id);
+}
+
 /** One context a transport, made again when the policy's trust has changed: contexts themselves never change. */
-function deviceContexts(identity: Identity, policy: PolicySource): Record<'datagram' | 'stream', () => SecureContext> {
+function deviceContexts({
+  identity,
+  mtu,
+  policy,
+}: {
+  readonly identity: Identity;
+  readonly mtu: number;
+  readonly policy: PolicySource;
+}): Record<'datagram' | 'stream', () => SecureContext> {
   const keep = (transport: 'datagram' | 'stream'): (() => SecureContext) => {
     let madeFrom = policy.current;
     let context = make(transport);
@@ -174,7 +191,8 @@ function deviceContexts(identity: Identity, policy: PolicySource): Record<'datag
       peerCertificate: 'require',
       ...(psk.size > 0 && { psk: 'lookup' }),
       alpn: 'coap',
-      threads: true,
+      mtu,
+      threads: 'when-busy',
     });
   };
   return { datagram: keep('datagram'), stream: keep('stream') };

@@ -43,6 +43,7 @@ class ServedSession {
   private readonly provisioning: ProvisioningSession;
   private readonly openedAt: Millis;
   private readonly ended: () => void;
+  private pskInUse = false;
   /** One thing of a session at a time: attestation, then its requests in order, then its end. */
   private last: Promise<void> = Promise.resolve();
 
@@ -59,9 +60,13 @@ class ServedSession {
       case 'client-hello':
         this.provisioning.offered(event.hello, now);
         break;
-      case 'psk-lookup':
-        this.session.providePsk(this.deps.provisioner.preSharedKey(event.identity));
+      case 'psk-lookup': {
+        const key = this.deps.provisioner.preSharedKey(event.identity);
+        this.pskInUse = key !== undefined;
+        this.provisioning.pskNamed(event.identity, this.pskInUse);
+        this.session.providePsk(key);
         break;
+      }
       case 'established': {
         const { version, cipherSuite, peer: chain, pskIdentity } = event.session;
         const evidence = { version, cipherSuite, chain, pskIdentity, handshakeTime: now - this.openedAt };
@@ -106,6 +111,9 @@ class ServedSession {
   private closed(end: ConnectionEnd, now: Millis): void {
     // Only `refused` carries what the peer presented; it must be on the record before the session is closed on it.
     if (end.reason === 'refused') this.provisioning.handshakeRefused(end.error, end.peer, now);
+    // A peer with the wrong key looks, over DTLS, like one that went silent after it had named its key.
+    if (end.reason === 'handshake-timeout' && this.pskInUse)
+      this.provisioning.handshakeRefused('handshake timeout', undefined, now);
     this.next(() => this.provisioning.closed(sessionEnd(end, this.session.traffic), this.deps.timers.now()));
     this.next(async () => this.ended());
   }
@@ -137,6 +145,7 @@ function sessionEnd(end: ConnectionEnd, { bytesIn, bytesOut }: Traffic): Session
     case 'handshake-timeout':
     case 'idle':
     case 'stalled':
+    case 'evicted':
       return { reason: 'timeout', text: end.reason, bytesIn, bytesOut };
     case 'refused':
     case 'failed':

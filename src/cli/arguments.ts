@@ -1,16 +1,23 @@
 import { InvalidArgumentError } from 'commander';
+import { parseUuid, type Uuid } from '../core/ids.ts';
 import { parseRetryTable } from '../device/retry.ts';
 
 /** Parsers of option values: each says what it expects. */
 
 export function wholeNumber(text: string): number {
-  if (/^[1-9]\d{0,5}$/.test(text)) return Number(text);
-  throw new InvalidArgumentError('expected a whole number from 1.');
+  if (/^[1-9]\d{0,5}$/.test(text) && Number(text) <= 100_000) return Number(text);
+  throw new InvalidArgumentError('expected a whole number from 1 to 100000.');
 }
 
 export function portNumber(text: string): number {
   if (/^\d{1,5}$/.test(text) && Number(text) <= 65_535) return Number(text);
   throw new InvalidArgumentError('expected a port from 0 to 65535 (0: any free one).');
+}
+
+export function uuidText(text: string): Uuid {
+  const uuid = parseUuid(text);
+  if (uuid !== undefined) return uuid;
+  throw new InvalidArgumentError('expected a UUID.');
 }
 
 /** plgd's `-r`: seconds, separated by commas; in ms. */

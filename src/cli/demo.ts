@@ -1,6 +1,7 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { rmSync } from 'node:fs';
+import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join, relative, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { Command } from 'commander';
 import { seconds, systemTimers } from '../core/clock.ts';
 import { failure } from '../core/errors.ts';
@@ -15,7 +16,17 @@ import {
   type DevelopmentPki,
   writeDevelopmentPki,
 } from '../pki/development.ts';
-import { createOutput, faint, good, type Output, reportFailure, strong } from './output.ts';
+import { ServiceWatch } from './demo-watch.ts';
+import {
+  createOutput,
+  faint,
+  good,
+  type Output,
+  reportFailure,
+  shownPath,
+  strong,
+  untilInterrupted,
+} from './output.ts';
 import { reportLine, stepHeading, writeStep } from './steps.ts';
 
 interface DemoOptions {
@@ -28,22 +39,35 @@ const patience = seconds(60);
 
 export function demoCommand(): Command {
   return new Command('demo')
-    .description('see it all once, on loopback: two devices from first boot to online, then a factory reset')
-    .option('--keep <folder>', 'leave everything in this folder and say how to run each part by hand')
+    .description(
+      'See it all once, on loopback and on free ports: a service, a small cloud and two devices, one over DTLS and one over ' +
+        'TLS, from first boot to online; then a factory reset. Nothing stays behind.',
+    )
+    .summary('see it all once: two devices from first boot to online')
+    .option('--keep <folder>', 'leave everything in this folder (new or empty) and say how to run each part by hand')
     .option('--json', 'one JSON object a line')
+    .addHelpText('after', '\nExample:\n  $ firstboot demo --keep try')
     .action((options: DemoOptions) => runDemo(options));
 }
 
 async function runDemo(options: DemoOptions): Promise<void> {
   const output = createOutput(options.json === true);
+  const interrupted = untilInterrupted();
   const folder = options.keep === undefined ? await mkdtemp(join(tmpdir(), 'firstboot-demo-')) : resolve(options.keep);
+  const cleanUp = (): void => {
+    if (options.keep === undefined) rmSync(folder, { recursive: true, force: true });
+  };
+  void interrupted.then((signal) => {
+    cleanUp();
+    process.exit(signal === 'SIGINT' ? 130 : 143);
+  });
   try {
     await demonstrate(folder, output);
     if (options.keep !== undefined) explainByHand(folder, output);
   } catch (error) {
     reportFailure(error, output);
   } finally {
-    if (options.keep === undefined) await rm(folder, { recursive: true, force: true });
+    cleanUp();
   }
 }
 
@@ -55,9 +79,10 @@ async function demonstrate(folder: string, output: Output): Promise<void> {
     random: systemRandom,
   });
   await writeDevelopmentPki(pki, join(folder, 'pki'));
-  output.line(`${strong('development PKI')}   ${join(folder, 'pki')}`);
+  output.line(`${strong('development PKI')}   ${shownPath(join(folder, 'pki'))}`);
 
-  const stage = await setStage(folder, pki);
+  const stage = await setStage(folder, pki, new ServiceWatch(output));
+  const devices: SimulatedDevice[] = [];
   try {
     const { service, gateway } = stage;
     output.data({ event: 'listening', endpoints: service.endpoints, gateway: gateway.uri, issuer: service.issuerUrl });
@@ -65,16 +90,23 @@ async function demonstrate(folder: string, output: Output): Promise<void> {
     output.line(`${strong('token issuer')}      ${service.issuerUrl}`);
     output.line(`${strong('cloud gateway')}     ${gateway.uri}`);
 
-    const first = await boot(pki, 0, service.endpoints.udp, 'DTLS over UDP', output);
-    const second = await boot(pki, 1, service.endpoints.tcp, 'TLS over TCP', output);
-    try {
-      await reset(first, output);
-      await conclude(stage, output);
-    } finally {
-      await first.close();
-      await second.close();
+    const { udp, tcp } = service.endpoints;
+    for (const [at, endpoint, how] of [[0, udp, 'DTLS over UDP'] as const, [1, tcp, 'TLS over TCP'] as const]) {
+      const device = await manufacture(pki, at, endpoint);
+      devices.push(device);
+      device.client.onStep((report) => writeStep(output, device.name, report, stage.watch.takeStages()));
+      output.data({ event: 'boot', device: device.name, id: device.deviceId, endpoint });
+      output.line();
+      output.line(
+        `${strong(device.name)} boots: it holds its manufacturer certificate and nothing else ${faint(`(${how})`)}`,
+      );
+      await arrive(device, stage, output);
     }
+    const [first] = devices;
+    if (first) await reset(first, stage, output);
+    await conclude(stage, output);
   } finally {
+    for (const device of devices) await device.close();
     await stage.gateway.close();
     await stage.service.close();
   }
@@ -83,12 +115,13 @@ async function demonstrate(folder: string, output: Output): Promise<void> {
 interface Stage {
   readonly service: Service;
   readonly gateway: RunningGateway;
+  readonly watch: ServiceWatch;
 }
 
 /** The gateway needs the issuer's URL and the service the gateway's: the hub is written once both are known. */
-async function setStage(folder: string, pki: DevelopmentPki): Promise<Stage> {
+async function setStage(folder: string, pki: DevelopmentPki, watch: ServiceWatch): Promise<Stage> {
   const settings = developmentSettings(pki);
-  const service = await startService({ ...settings, data: folder });
+  const service = await startService({ ...settings, data: folder, onEntry: watch.onEntry });
   try {
     const gateway = await startGateway({
       host: '127.0.0.1',
@@ -100,84 +133,90 @@ async function setStage(folder: string, pki: DevelopmentPki): Promise<Stage> {
     });
     for (const hub of settings.hubs) await service.store.hubs.put({ ...hub, gateways: [gateway.uri] });
     await service.provisioner.policy.refresh();
-    return { service, gateway };
+    return { service, gateway, watch };
   } catch (error) {
     await service.close();
     throw error;
   }
 }
 
-async function boot(
-  pki: DevelopmentPki,
-  at: number,
-  endpoint: string | undefined,
-  how: string,
-  output: Output,
-): Promise<SimulatedDevice> {
+async function manufacture(pki: DevelopmentPki, at: number, endpoint: string | undefined): Promise<SimulatedDevice> {
   const identity: DevelopmentDevice | undefined = pki.devices[at];
-  if (!identity || endpoint === undefined) throw failure('service.internal', {}, '');
-  const device = await SimulatedDevice.create({
-    name: identity.name,
-    endpoint,
-    identity,
-    timeout: patience,
-  });
-  output.line();
-  output.line(
-    `${strong(identity.name)} boots: it holds its manufacturer certificate and nothing else ${faint(`(${how})`)}`,
-  );
-  output.line(stepHeading());
-  device.client.onStep((report) => writeStep(output, identity.name, report));
-  await arrive(device, output);
-  return device;
+  if (!identity || endpoint === undefined) throw failure('service.internal', { device: at }, '');
+  return SimulatedDevice.create({ name: identity.name, endpoint, identity, timeout: patience });
 }
 
-async function reset(device: SimulatedDevice, output: Output): Promise<void> {
-  const before = device.deviceId;
+async function reset(device: SimulatedDevice, stage: Stage, output: Output): Promise<void> {
+  const was = device.deviceId;
   device.factoryReset();
+  output.data({ event: 'factory-reset', device: device.name, was, id: device.deviceId });
   output.line();
   output.line(`${strong(device.name)} is reset to factory state: new uuid, new key, the same manufacturer certificate`);
-  output.line(faint(`  was ${before}`));
-  output.line(stepHeading());
-  await arrive(device, output);
+  output.line(faint(`  was ${was}`));
+  await arrive(device, stage, output);
 }
 
-async function arrive(device: SimulatedDevice, output: Output): Promise<void> {
-  const report = await device.online();
-  output.data({ event: 'online', device: device.name, id: device.deviceId, ...report });
-  output.line(reportLine(report));
-  output.line(`  ${good('online at its cloud')} as ${device.deviceId}`);
+/** Waits until the device has published itself and the service has heard of it from the cloud. */
+async function arrive(device: SimulatedDevice, { watch }: Stage, output: Output): Promise<void> {
+  output.line(stepHeading(true));
+  const published = new Promise<void>((resolve) => {
+    const stop = device.client.onStep(({ step, result }) => {
+      if (step !== 'publish' || result !== 'done') return;
+      stop();
+      resolve();
+    });
+  });
+  await device.online();
+  await published;
+  if (!(await watch.confirmation(device.deviceId, patience))) {
+    const fix = 'the gateway did not tell the service that the device has arrived';
+    throw failure('device.timeout', { device: device.name, goal: 'confirmed' }, fix);
+  }
+  watch.takeStages();
+  const { report } = device;
+  const { bytesOut, bytesIn, roundTrips, ms } = report;
+  output.data({ event: 'online', device: device.name, id: device.deviceId, bytesOut, bytesIn, roundTrips, ms });
+  output.line(reportLine(report, ''));
+  output.line(`  ${good('online at its cloud')} as ${device.deviceId}${faint(', confirmed to the service')}`);
 }
 
 /** What the service remembers of it. */
 async function conclude({ service }: Stage, output: Output): Promise<void> {
-  const devices = await service.store.devices({ limit: 10 });
-  const attempts = await service.store.attempts({ limit: 10 });
-  output.data({ event: 'done', devices, attempts });
   output.line();
   output.line(strong('on the record of the service'));
-  for (const device of devices) {
-    const credentials = await service.store.credentials(device.keyId);
+  for (const device of await service.store.devices({ limit: 10 })) {
+    const { deviceId, generation, manufacturer, confirmedAt } = device;
+    const certificates = (await service.store.credentials(device.keyId)).length;
+    const confirmed = confirmedAt !== undefined;
+    output.data({
+      event: 'record',
+      device: deviceId,
+      manufacturer: manufacturer.subject,
+      generation,
+      certificates,
+      confirmed,
+    });
     output.line(
-      `  ${device.manufacturer.subject}: generation ${device.generation}, ${credentials.length} certificate(s) issued, ` +
-        `${device.confirmedAt === undefined ? 'not yet confirmed' : 'confirmed by its cloud'}`,
+      `  ${manufacturer.subject}: generation ${generation}, ${certificates} ` +
+        `certificate${certificates === 1 ? '' : 's'} issued, ${confirmed ? 'confirmed by its cloud' : 'not yet confirmed'}`,
     );
   }
-  output.line(
-    `  ${attempts.length} attempts, ${attempts.filter(({ verdict }) => verdict === 'provisioned').length} closed as provisioned`,
-  );
+  const attempts = await service.store.attempts({ limit: 10 });
+  const provisioned = attempts.filter(({ verdict }) => verdict === 'provisioned').length;
+  output.data({ event: 'done', attempts: attempts.length, provisioned });
+  output.line(`  ${attempts.length} attempts, ${provisioned} closed as provisioned`);
 }
 
 function explainByHand(folder: string, output: Output): void {
-  const shown = relative(process.cwd(), folder) || '.';
-  const lines = [
-    '',
-    strong('By hand, each in a terminal of its own:'),
-    `  npx firstboot serve --data ${shown}`,
-    `  npx firstboot gateway --data ${shown}`,
-    `  npx firstboot device dps coaps://127.0.0.1:20030 --certs ${join(shown, 'pki/devices/device-0001')}`,
-    `  npx firstboot pki inspect ${join(shown, 'pki/devices/device-0001/mfgcrt.pem')}`,
+  const shown = shownPath(folder);
+  const commands = [
+    `npx firstboot serve --data ${shown}`,
+    `npx firstboot gateway --data ${shown}`,
+    `npx firstboot device dps coaps://127.0.0.1:20030 --certs ${join(shown, 'pki/devices/device-0001')}`,
+    `npx firstboot pki inspect ${join(shown, 'pki/devices/device-0001/mfgcrt.pem')}`,
   ];
-  output.data({ event: 'kept', folder });
-  for (const line of lines) output.line(line);
+  output.data({ event: 'kept', folder, commands });
+  output.line();
+  output.line(strong(`Everything is kept in ${shown}. By hand, each in a terminal of its own:`));
+  for (const command of commands) output.line(`  ${command}`);
 }

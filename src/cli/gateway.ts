@@ -1,12 +1,21 @@
-import { join } from 'node:path';
-import { Command } from 'commander';
-import { configDefaults } from '../config.ts';
+import { Command, Option } from 'commander';
+import type { GatewayEvent } from '../cloud/gateway-resources.ts';
+import { settings } from '../config-settings.ts';
 import { systemTimers } from '../core/clock.ts';
-import { systemRandom } from '../core/random.ts';
 import { startGateway } from '../gateway.ts';
+import { createLog, type LogLevel, logLevels } from '../ops/log.ts';
 import { portNumber } from './arguments.ts';
-import { createOutput, faint, good, reportFailure, strong, untilInterrupted } from './output.ts';
-import { developmentPki } from './service-settings.ts';
+import {
+  clockTime,
+  createOutput,
+  faint,
+  good,
+  type Output,
+  reportFailure,
+  strong,
+  untilInterrupted,
+} from './output.ts';
+import { developmentFolder, existingDevelopmentPki } from './service-settings.ts';
 
 interface GatewayCommandOptions {
   readonly data: string;
@@ -14,30 +23,63 @@ interface GatewayCommandOptions {
   readonly host: string;
   readonly port: number;
   readonly issuer: string;
+  readonly logLevel: LogLevel;
   readonly json?: boolean;
 }
 
 export function gatewayCommand(): Command {
+  const { data } = settings;
   return new Command('gateway')
-    .description('run a small cloud where provisioned devices sign up, sign in and publish')
-    .option(
-      '--data <folder>',
-      "the service's data folder, for its development PKI",
-      process.env.FIRSTBOOT_DATA ?? configDefaults.data,
+    .description(
+      'Run a small cloud for the devices of a development PKI: they sign up, sign in and publish here. It checks their ' +
+        'identity certificate and their token, and tells the service who has arrived. Start the service first.',
     )
-    .option('--pki <folder>', 'development PKI to use (default: pki in the data folder)')
-    .option('--host <address>', 'address to listen on', '127.0.0.1')
-    .option('--port <number>', 'TCP port', portNumber, 20_031)
-    .option('--issuer <url>', 'token issuer of the service', `http://127.0.0.1:${configDefaults.issuerPort}`)
+    .summary('run a small cloud where provisioned devices arrive')
+    .addOption(
+      new Option('--data <folder>', "the service's data folder, with its development PKI")
+        .default(data.fallback)
+        .env(data.variable),
+    )
+    .option('--pki <folder>', 'another development PKI (default: pki in the data folder)')
+    .addOption(
+      new Option('--host <address>', 'address that devices reach').default('127.0.0.1').env('FIRSTBOOT_GATEWAY_HOST'),
+    )
+    .addOption(
+      new Option('--port <number>', 'TCP port (coaps+tcp); 0: any free one')
+        .default(20_031)
+        .argParser(portNumber)
+        .env('FIRSTBOOT_GATEWAY_PORT'),
+    )
+    .addOption(
+      new Option('--issuer <url>', "the service's token issuer")
+        .default(`http://127.0.0.1:${settings.issuerPort.fallback}`)
+        .env('FIRSTBOOT_ISSUER'),
+    )
+    .addOption(
+      new Option('--log-level <level>', 'log on standard error')
+        .choices(logLevels)
+        .default('warn')
+        .env(settings.logLevel.variable),
+    )
     .option('--json', 'one JSON object a line')
+    .addHelpText(
+      'after',
+      `
+The service must send devices here: firstboot serve does unless its --gateway
+says otherwise.
+
+Examples:
+  $ firstboot gateway
+  $ firstboot gateway --data /tmp/try --issuer http://127.0.0.1:8080`,
+    )
     .action((options: GatewayCommandOptions) => runGateway(options));
 }
 
 async function runGateway(options: GatewayCommandOptions): Promise<void> {
   const output = createOutput(options.json === true);
+  const interrupted = untilInterrupted();
   try {
-    const folder = options.pki ?? join(options.data, 'pki');
-    const pki = await developmentPki(folder, { now: systemTimers.now(), random: systemRandom });
+    const pki = await existingDevelopmentPki(options.pki ?? developmentFolder(options.data), systemTimers.now());
     const gateway = await startGateway({
       host: options.host,
       port: options.port,
@@ -45,19 +87,25 @@ async function runGateway(options: GatewayCommandOptions): Promise<void> {
       identity: pki.gateway,
       trustAnchors: [pki.authority.trustAnchor],
       issuer: options.issuer,
-      onEvent: (event) => {
-        output.data({ ...event, event: event.type });
-        const what = event.type === 'online' ? good(event.type) : event.type;
-        output.line(`${faint(new Date(event.at).toISOString().slice(11, 23))}  ${event.deviceId}  ${what}`);
-      },
+      onEvent: (event) => tell(event, output),
+      log: createLog(options.logLevel),
     });
-    output.data({ event: 'listening', uri: gateway.uri, hub: pki.hubId });
+    output.data({ event: 'listening', uri: gateway.uri, hub: pki.hubId, issuer: options.issuer });
     output.line(`${strong('cloud gateway')} ${gateway.uri}`);
     output.line(faint(`  hub ${pki.hubId}, tokens of ${options.issuer}`));
-    await untilInterrupted();
+    output.line();
+    await interrupted;
     await gateway.close();
     output.data({ event: 'stopped' });
   } catch (error) {
     reportFailure(error, output);
   }
+}
+
+function tell(event: GatewayEvent, output: Output): void {
+  const { type, at, ...facts } = event;
+  output.data({ event: type, at, ...facts });
+  const what = type === 'online' ? good(type) : type;
+  const more = event.type === 'published' ? ` ${event.hrefs.join(' ')}` : '';
+  output.line(`${faint(clockTime(at))}  ${event.deviceId}  ${what}${faint(more)}`);
 }

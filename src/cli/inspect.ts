@@ -31,7 +31,11 @@ export async function inspectFile(file: string, now: Date): Promise<Inspected[]>
     else if (label.endsWith('CERTIFICATE REQUEST')) found.push(await inspectRequest(file, der));
   }
   if (found.length > 0) return found;
-  throw failure('pem.malformed', { file }, 'give a file with certificates or certificate requests, PEM or DER');
+  throw failure(
+    'command.file',
+    { file, found: 'neither certificate nor certificate request' },
+    'give certificates or certificate requests, PEM or DER',
+  );
 }
 
 function readBlocks(file: string): { label: string; der: ArrayBuffer }[] {
@@ -39,7 +43,8 @@ function readBlocks(file: string): { label: string; der: ArrayBuffer }[] {
   try {
     bytes = readFileSync(file);
   } catch (error) {
-    throw failure('pem.malformed', { file }, 'the file cannot be read', error);
+    const found = error instanceof Error ? error.message.replace(/, \w+( '.*')?$/, '') : 'unreadable';
+    throw failure('command.file', { file, found }, 'check the path and who may read it', error);
   }
   const text = bytes.toString('latin1');
   try {
@@ -47,7 +52,7 @@ function readBlocks(file: string): { label: string; der: ArrayBuffer }[] {
       return PemConverter.decodeWithHeaders(text).map(({ type, rawData }) => ({ label: type, der: rawData }));
     }
   } catch (error) {
-    throw failure('pem.malformed', { file }, 'the PEM is damaged', error);
+    throw failure('command.file', { file, found: 'damaged PEM' }, 'give it whole', error);
   }
   const der = new Uint8Array(bytes).buffer;
   return [{ label: isRequest(der) ? 'CERTIFICATE REQUEST' : 'CERTIFICATE', der }];
@@ -98,7 +103,8 @@ function parse<T>(file: string, read: () => T): T {
   try {
     return read();
   } catch (error) {
-    throw failure('der.malformed', { file }, 'the file holds no readable certificate or certificate request', error);
+    const fix = 'give certificates or certificate requests, PEM or DER';
+    throw failure('command.file', { file, found: 'no readable certificate or certificate request' }, fix, error);
   }
 }
 

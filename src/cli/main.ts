@@ -1,38 +1,42 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs';
-import { Command } from 'commander';
-import { demoCommand } from './demo.ts';
-import { deviceCommand } from './device.ts';
-import { gatewayCommand } from './gateway.ts';
-import { pkiCommand } from './pki.ts';
-import { serveCommand } from './serve.ts';
+import { CommanderError } from 'commander';
+import { errorTable } from '../core/errors.ts';
+import { createOutput, exitCodes } from './output.ts';
+import { createProgram } from './program.ts';
 
-const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
-  version: string;
+const { version, engines } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
+  readonly version: string;
+  readonly engines: { readonly node: string };
 };
 
-const program = new Command('firstboot')
-  .description(
-    'Zero-touch provisioning: a device that holds only its manufacturer certificate gets an owner,\n' +
-      'an identity certificate, an access list and a cloud, over CoAP (DTLS or TLS).',
-  )
-  .version(version)
-  .configureHelp({ sortSubcommands: false, showGlobalOptions: true })
-  .showHelpAfterError('(firstboot --help lists commands and options)')
-  .addHelpText(
-    'after',
-    `
-Examples:
-  firstboot demo                                  see all of it once, nothing stays behind
-  firstboot serve                                 a service on 127.0.0.1:20030, data in ./firstboot-data
-  firstboot pki dev --out pki --devices 3         a development PKI with three devices
-  firstboot device dps coaps://127.0.0.1:20030    boot a simulated device
+// `firstboot ... | head`: the reader has left, and that is no fault.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(exitCodes.ok);
+  throw error;
+});
 
-Every command takes --json for one JSON object a line, and exits non-zero with a reason when it fails.`,
+if (Number(process.versions.node.split('.')[0]) < Number(/\d+/.exec(engines.node)?.[0])) {
+  process.stderr.write(
+    `firstboot: Node ${engines.node} is needed, this is ${process.versions.node}: inside the repository use npx firstboot, ` +
+      'which runs on the one that npm has installed here\n',
   );
-
-for (const command of [serveCommand(), deviceCommand(), gatewayCommand(), pkiCommand(), demoCommand()]) {
-  program.addCommand(command);
+  process.exit(exitCodes.failed);
 }
 
-await program.parseAsync();
+try {
+  await createProgram(version).parseAsync();
+} catch (error) {
+  if (!(error instanceof CommanderError)) throw error;
+  // Help and version that were asked for end here too, with 0; everything else is a command line that cannot be read.
+  process.exitCode = error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
+  if (error.exitCode !== 0) {
+    createOutput(process.argv.includes('--json')).data({
+      event: 'error',
+      error: 'command.usage',
+      text: errorTable['command.usage'].text,
+      evidence: { found: error.message.replace(/^error: /, '') },
+      fix: 'see --help',
+    });
+  }
+}

@@ -1,4 +1,6 @@
+import { relative, resolve } from 'node:path';
 import { styleText } from 'node:util';
+import type { Millis } from '../core/clock.ts';
 import { describe, errorTable, FirstbootError } from '../core/errors.ts';
 
 /** How a command speaks: lines for people, or one JSON object a line for programs. Both on standard output. */
@@ -30,6 +32,9 @@ export const faint = (text: string): string => styleText('dim', text, { stream: 
 export const good = (text: string): string => styleText('green', text, { stream: process.stdout });
 export const bad = (text: string): string => styleText('red', text, { stream: process.stdout });
 
+/** A moment of today, for a line of a log. */
+export const clockTime = (at: Millis): string => new Date(at).toISOString().slice(11);
+
 /** Left-aligned columns, two spaces apart; the last one is not padded. Widths count plain text, so style cells afterwards. */
 export function columns(rows: readonly (readonly string[])[]): string[] {
   const widths: number[] = [];
@@ -41,29 +46,46 @@ export function columns(rows: readonly (readonly string[])[]): string[] {
   );
 }
 
-/** Says why a command failed, on standard error, and sets the exit code. Unexpected errors keep their stack: they are ours. */
-export function reportFailure(error: unknown, output: Output): void {
-  process.exitCode = 1;
-  if (error instanceof FirstbootError) {
-    output.data({ error: error.code, text: errorTable[error.code].text, evidence: error.evidence, fix: error.fix });
-    process.stderr.write(`${styleText('red', 'firstboot:', { stream: process.stderr })} ${describe(error)}\n`);
-    return;
-  }
-  output.data({ error: 'service.internal', text: String(error) });
-  process.stderr.write(
-    `firstboot: unexpected error, please report it\n${error instanceof Error ? error.stack : String(error)}\n`,
-  );
+/** A path as a person would type it here: relative, unless it lies elsewhere. */
+export function shownPath(path: string): string {
+  const near = relative(process.cwd(), path);
+  return near === '' ? '.' : near.startsWith('..') ? resolve(path) : near;
 }
 
-/** Resolves on the first SIGINT or SIGTERM; a second one ends the process at once. */
+/** Exit codes of every command. */
+export const exitCodes = { ok: 0, failed: 1, usage: 2 } as const;
+
+/** Says why a command failed, on standard error, and sets the exit code. Unexpected errors keep their stack: they are ours. */
+export function reportFailure(error: unknown, output: Output): void {
+  process.exitCode = exitCodes.failed;
+  const name = styleText('red', 'firstboot:', { stream: process.stderr });
+  if (error instanceof FirstbootError) {
+    const { code, evidence, fix } = error;
+    output.data({ event: 'error', error: code, text: errorTable[code].text, evidence, fix });
+    process.stderr.write(`${name} ${describe(error)}\n`);
+    return;
+  }
+  output.data({ event: 'error', error: 'service.internal', text: String(error), evidence: {}, fix: 'report it' });
+  const stack = error instanceof Error ? error.stack : String(error);
+  process.stderr.write(`${name} unexpected error, please report it\n${stack}\n`);
+}
+
+/** How long a command may take to end after a signal. */
+const farewell = 10_000;
+
+/**
+ * Resolves on the first SIGINT or SIGTERM from now on; a second one, or a command that does not come to its end, ends the
+ * process at once. Called before a command starts anything, so that a signal in the middle of the start is not lost.
+ */
 export function untilInterrupted(): Promise<NodeJS.Signals> {
-  return new Promise((resolve) => {
+  return new Promise((interrupted) => {
     const stop = (signal: NodeJS.Signals): void => {
-      process.once('SIGINT', () => process.exit(130));
-      process.once('SIGTERM', () => process.exit(143));
-      resolve(signal);
+      const code = signal === 'SIGINT' ? 130 : 143;
+      process.off('SIGINT', stop).off('SIGTERM', stop);
+      process.once('SIGINT', () => process.exit(130)).once('SIGTERM', () => process.exit(143));
+      setTimeout(() => process.exit(code), farewell).unref();
+      interrupted(signal);
     };
-    process.once('SIGINT', stop);
-    process.once('SIGTERM', stop);
+    process.on('SIGINT', stop).on('SIGTERM', stop);
   });
 }

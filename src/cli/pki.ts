@@ -1,30 +1,49 @@
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { systemTimers } from '../core/clock.ts';
-import { failure } from '../core/errors.ts';
-import { parseUuid } from '../core/ids.ts';
+import type { Uuid } from '../core/ids.ts';
 import { systemRandom } from '../core/random.ts';
 import { developmentHub } from '../development.ts';
 import { createDevelopmentPki, writeDevelopmentPki } from '../pki/development.ts';
-import { wholeNumber } from './arguments.ts';
+import { uuidText, wholeNumber } from './arguments.ts';
 import { inspectFile } from './inspect.ts';
 import { columns, createOutput, faint, reportFailure, strong } from './output.ts';
 
 export function pkiCommand(): Command {
-  const pki = new Command('pki').description('certificates: make a development PKI, or look at files');
+  const pki = new Command('pki')
+    .description('Certificates: make a development PKI, or look at files.')
+    .summary('certificates: make a development PKI, look at files')
+    .helpCommand('help [command]', 'show help for a command');
   pki
     .command('dev')
-    .description('make a development PKI: manufacturer, devices, service, identity authority and hub gateway')
+    .description(
+      'Make a development PKI: manufacturer root and intermediate, devices, service certificate, identity authority and ' +
+        'hub gateway certificate. All keys are written beside the certificates: never for production.',
+    )
+    .summary('make a development PKI')
     .requiredOption('--out <folder>', 'where to write it; must not exist yet, or be empty')
-    .option('--devices <count>', 'number of devices', wholeNumber, 1)
-    .option('--hub-id <uuid>', "the hub's id, in its gateway's certificate", developmentHub.id)
+    .option('--devices <count>', 'number of devices, up to 100000', wholeNumber, 1)
+    .option('--hub-id <uuid>', "the hub's id, in its gateway's certificate", uuidText, developmentHub.id)
     .option('--json', 'one JSON object a line')
+    .addHelpText(
+      'after',
+      `
+Each device folder has the three file names that plgd's C client looks for in
+its pki_certs. firstboot serve uses the PKI that it finds in the folder pki of
+its data folder.
+
+Examples:
+  $ firstboot pki dev --out pki --devices 3
+  $ firstboot pki dev --out firstboot-data/pki --devices 1000`,
+    )
     .action((options: DevOptions) => makeDevelopmentPki(options));
   pki
     .command('inspect')
-    .description('show certificates, chains and certificate requests (PEM or DER)')
-    .argument('<file...>')
+    .description('Show certificates, chains and certificate requests in readable form.')
+    .summary('show certificates, chains and certificate requests')
+    .argument('<file...>', 'PEM (any number of blocks) or DER')
     .option('--json', 'one JSON object a line')
+    .addHelpText('after', '\nExample:\n  $ firstboot pki inspect pki/devices/device-0001/mfgcrt.pem')
     .action((files: string[], options: { readonly json?: boolean }) => inspect(files, options));
   return pki;
 }
@@ -32,15 +51,14 @@ export function pkiCommand(): Command {
 interface DevOptions {
   readonly out: string;
   readonly devices: number;
-  readonly hubId: string;
+  readonly hubId: Uuid;
   readonly json?: boolean;
 }
 
 async function makeDevelopmentPki(options: DevOptions): Promise<void> {
   const output = createOutput(options.json === true);
   try {
-    const hubId = parseUuid(options.hubId);
-    if (!hubId) throw failure('service.config', { setting: '--hub-id', value: options.hubId }, 'expected a UUID');
+    const { hubId } = options;
     const pki = createDevelopmentPki({
       devices: options.devices,
       hubId,
@@ -72,7 +90,7 @@ async function inspect(files: readonly string[], options: { readonly json?: bool
   for (const file of files) {
     try {
       for (const found of await inspectFile(file, new Date())) {
-        output.data({ ...found });
+        output.data({ event: 'inspected', ...found });
         output.line(strong(`${found.file}: ${found.kind}`));
         for (const line of columns(Object.entries(found.facts).map(([name, value]) => [`  ${name}`, value])))
           output.line(line);

@@ -1,12 +1,11 @@
-import { existsSync } from 'node:fs';
-import { join, relative } from 'node:path';
+import { join } from 'node:path';
 import type { Config } from '../config.ts';
 import { configuredPolicy } from '../config-policy.ts';
 import type { Millis } from '../core/clock.ts';
 import { failure } from '../core/errors.ts';
 import type { RandomSource } from '../core/random.ts';
 import { developmentHub, developmentSettings } from '../development.ts';
-import type { ServiceOptions } from '../main.ts';
+import type { Service, ServiceOptions } from '../main.ts';
 import { loadOrCreateAuthority } from '../pki/authority.ts';
 import {
   createDevelopmentPki,
@@ -14,67 +13,107 @@ import {
   loadDevelopmentPki,
   writeDevelopmentPki,
 } from '../pki/development.ts';
-import { readKeyedChain } from '../pki/files.ts';
+import { pathExists, readKeyedChain } from '../pki/files.ts';
+import { loadOrCreateServiceCertificate } from '../pki/service-certificate.ts';
+import { shownPath } from './output.ts';
 
 /** How many devices the development PKI gets that `serve` makes by itself: enough to try this and that. */
 const developmentDevices = 3;
 
 interface Settings {
   readonly service: ServiceOptions;
+  /** Files that somebody else needs, for programs. */
+  readonly files: Readonly<Record<string, string>>;
+  /** Name and value, for people. */
+  readonly facts: readonly (readonly [string, string])[];
   /** What to try next, for people. */
-  readonly hints: readonly string[];
+  readonly hints: (service: Service) => readonly string[];
+}
+
+interface Deps {
+  readonly now: Millis;
+  readonly random: RandomSource;
 }
 
 /** From a configuration to what the service is started with: files are read, what may be missing is made. */
-export async function serviceSettings(
-  config: Config,
-  deps: { readonly now: Millis; readonly random: RandomSource },
-): Promise<Settings> {
+export async function serviceSettings(config: Config, deps: Deps): Promise<Settings> {
   const { host, port, url } = config.issuer;
   const listening = {
     data: config.data,
     host: config.host,
     port: config.port,
     transports: config.transports,
+    mtu: config.mtu,
     idle: config.idle,
     issuer: { host, port, ...(url !== undefined && { url }) },
   };
-  if (config.groups.length === 0) {
-    const folder = join(config.data, 'pki');
-    const pki = await developmentPki(folder, deps);
-    const device = relative(process.cwd(), join(folder, 'devices', pki.devices[0]?.name ?? ''));
-    return {
-      service: { ...listening, ...developmentSettings(pki) },
-      hints: [
-        '',
-        'This is a development PKI: its keys lie in the data folder. Boot a device of it with',
-        `  firstboot gateway --data ${relative(process.cwd(), config.data) || '.'}`,
-        `  firstboot device dps ${config.transports.includes('udp') ? 'coaps' : 'coaps+tcp'}://${config.host}:${config.port} --certs ${device}`,
-      ],
-    };
-  }
-  if (!config.certificate) {
-    throw failure(
-      'service.config',
-      { key: 'certificate' },
-      'name the service certificate: certificate: { chain: FILE, key: FILE }',
-    );
-  }
-  const authority = await loadOrCreateAuthority(config.authority ?? join(config.data, 'authority'), {
-    ...deps,
-    name: 'firstboot',
-  });
-  const identity = await readKeyedChain(config.certificate.chain, config.certificate.key);
-  return { service: { ...listening, identity, authority, ...configuredPolicy(config) }, hints: [] };
+  if (config.groups.length === 0) return development(config, listening, deps);
+
+  const authorityFolder = config.authority ?? join(config.data, 'authority');
+  const authority = await loadOrCreateAuthority(authorityFolder, { ...deps, name: 'firstboot' });
+  const own = config.certificate
+    ? { identity: await readKeyedChain(config.certificate.chain, config.certificate.key), caFile: undefined }
+    : await loadOrCreateServiceCertificate(join(config.data, 'service'), { ...deps, name: 'firstboot' });
+  const identityCa = join(authorityFolder, 'root.pem');
+  const service: ServiceOptions = { ...listening, identity: own.identity, authority, ...configuredPolicy(config) };
+  return {
+    service,
+    files: { identityCa, ...(own.caFile !== undefined && { serviceCa: own.caFile }) },
+    facts: [
+      ...policyFacts(config, service),
+      ...(own.caFile === undefined
+        ? []
+        : [['service CA', `${shownPath(own.caFile)} (dpsca.pem of the devices)`] as const]),
+      ['identity CA', `${shownPath(identityCa)} (for the hub's gateways to trust)`],
+    ],
+    hints: () => [],
+  };
 }
 
-/** The PKI of a folder, made on first use. */
-export async function developmentPki(
-  folder: string,
-  { now, random }: { readonly now: Millis; readonly random: RandomSource },
-): Promise<DevelopmentPki> {
-  if (existsSync(folder)) return loadDevelopmentPki(folder, now);
+async function development(
+  config: Config,
+  listening: Omit<ServiceOptions, 'identity' | 'authority' | 'groups' | 'hubs'>,
+  deps: Deps,
+): Promise<Settings> {
+  const folder = developmentFolder(config.data);
+  const pki = await loadOrCreateDevelopmentPki(folder, deps);
+  const service: ServiceOptions = { ...listening, ...developmentSettings(pki, { gateway: config.gateway }) };
+  const devices = join(folder, 'devices');
+  return {
+    service,
+    files: { pki: folder },
+    facts: policyFacts(config, service),
+    hints: ({ endpoint, issuerUrl }) => [
+      '',
+      'This is a development PKI: every key, its devices included, lies in the data folder. Next, in other terminals:',
+      `  npx firstboot gateway --data ${shownPath(config.data)} --issuer ${issuerUrl}`,
+      `  npx firstboot device dps ${endpoint} --certs ${shownPath(join(devices, pki.devices[0]?.name ?? ''))}`,
+    ],
+  };
+}
+
+function policyFacts(config: Config, { groups, hubs }: ServiceOptions): (readonly [string, string])[] {
+  return [
+    ['data', shownPath(config.data)],
+    ...groups.map(({ name, owner }) => ['group', `${name} (owner ${owner.name})`] as const),
+    ...hubs.map(({ name, gateways }) => ['hub', `${name}, ${gateways.join(', ')}`] as const),
+  ];
+}
+
+/** Where a service without a configuration has its PKI. */
+export const developmentFolder = (data: string): string => join(data, 'pki');
+
+async function loadOrCreateDevelopmentPki(folder: string, { now, random }: Deps): Promise<DevelopmentPki> {
+  if (await pathExists(folder)) return loadDevelopmentPki(folder, now);
   const pki = createDevelopmentPki({ devices: developmentDevices, hubId: developmentHub.id, now, random });
   await writeDevelopmentPki(pki, folder);
   return pki;
+}
+
+/** @throws FirstbootError service.config when there is none */
+export async function existingDevelopmentPki(folder: string, now: Millis): Promise<DevelopmentPki> {
+  if (await pathExists(folder)) return loadDevelopmentPki(folder, now);
+  const fix =
+    'start firstboot serve first, which makes one in its data folder, or name the folder with --data or --pki';
+  throw failure('service.config', { folder, found: 'no development PKI' }, fix);
 }

@@ -176,7 +176,12 @@ async function discover(authority: string, timers: Timers): Promise<Provider> {
       return { ...found, issuer, jwks_uri, token_endpoint };
     }
   } catch (error) {
-    throw failure('configure.token', { authority, step: 'discovery' }, 'start the token issuer first', error);
+    throw failure(
+      'configure.token',
+      { authority, step: 'discovery' },
+      'start the service (firstboot serve) first: its token issuer must answer here',
+      error,
+    );
   }
   throw failure('configure.token', { authority, step: 'discovery' }, 'name the issuer by the URL it calls itself');
 }

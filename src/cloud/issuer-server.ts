@@ -186,7 +186,11 @@ async function listen(server: FastifyInstance, { host, port }: IssuerOptions): P
     const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown';
     const refused: Refusal =
       code === 'EADDRINUSE'
-        ? { code: 'service.address-in-use', evidence: { host, port }, fix: 'give the token issuer another port' }
+        ? {
+            code: 'service.address-in-use',
+            evidence: { host, port },
+            fix: 'stop the other program, or give the token issuer another port with --issuer-port',
+          }
         : {
             code: 'service.config',
             evidence: { host, port, code },

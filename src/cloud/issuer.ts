@@ -1,5 +1,6 @@
 import { sign } from 'node:crypto';
 import { type JWTPayload, errors as joseErrors, jwtVerify } from 'jose';
+import { DerReader } from '../codec/der.ts';
 import { share, toHex, utf8 } from '../core/bytes.ts';
 import type { Millis } from '../core/clock.ts';
 import { type Decision, decided, refused } from '../core/errors.ts';
@@ -123,7 +124,7 @@ export class TokenIssuer {
     };
     const signed = `${part({ alg: 'ES256', typ: tokenTypes[use], kid: this.key.kid })}.${part(claims)}`;
     // JWS wants r and s side by side (RFC 7518 §3.4), not the DER that X.509 uses.
-    const signature = sign('sha256', utf8(signed), { key: this.key.privateKey, dsaEncoding: 'ieee-p1363' });
+    const signature = fixedWidth(sign('sha256', utf8(signed), this.key.privateKey));
     return new Secret(`${signed}.${signature.toString('base64url')}`);
   }
 }
@@ -161,6 +162,21 @@ export function readClaims(
     audience: text(payload.aud),
     expiresAt: payload.exp === undefined ? undefined : payload.exp * 1000,
   };
+}
+
+/**
+ * The form of an ES256 signature (RFC 7518 §3.4): both numbers in 32 bytes each. Asking node:crypto for it by an option
+ * costs as much as the signature: Node 24 throws and catches errors until it knows that the options are not a key.
+ */
+function fixedWidth(signature: Uint8Array): Buffer {
+  const numbers = DerReader.over(signature).sequence('signature');
+  const out = Buffer.alloc(64);
+  for (const [at, name] of ['r', 's'].entries()) {
+    const octets = numbers.integer(name);
+    const magnitude = octets[0] === 0 ? octets.subarray(1) : octets;
+    out.set(magnitude, 32 * (at + 1) - magnitude.length);
+  }
+  return out;
 }
 
 const part = (value: unknown): string => share(utf8(JSON.stringify(value))).toString('base64url');

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { concatBytes, fromHex, share, toHex, utf8 } from './bytes.ts';
 import type { Millis } from './clock.ts';
 import type { RandomSource } from './random.ts';
@@ -44,9 +44,7 @@ export function uuidV4(random: RandomSource): Uuid {
 /** A name-based UUID (version 5, RFC 9562 §5.5): the same name gives the same id on every machine. */
 export function uuidV5(namespace: Uuid, name: Uint8Array | string): Uuid {
   const bytes = typeof name === 'string' ? utf8(name) : name;
-  const digest = createHash('sha1')
-    .update(concatBytes(uuidBytes(namespace), bytes))
-    .digest();
+  const digest = hash('sha1', concatBytes(uuidBytes(namespace), bytes), 'buffer');
   return stamp(new Uint8Array(digest.subarray(0, 16)), 5);
 }
 

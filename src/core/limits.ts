@@ -15,6 +15,9 @@ export const limits = {
     sessions: 20_000,
     /** Handshake steps on libuv's pool at a time: more would starve file system and DNS. */
     poolJobs: 2,
+    /** Of each stretch of time, handshake steps get this much of the main thread; what comes beyond goes to the pool. */
+    stretch: 10,
+    stretchHandshakes: 5,
     /** Life of a cookie key; the previous one is still accepted. */
     cookieKey: minutes(5),
     /** First retransmission of a DTLS flight; doubles up to the maximum (RFC 6347 §4.2.4.1). */

@@ -12,7 +12,7 @@ export interface FactoryIdentity {
 }
 
 /** The files beside plgd's `dps_cloud_server`, under their names there. */
-const factoryFiles = { serviceCa: 'dpsca.pem', chain: 'mfgcrt.pem', key: 'mfgkey.pem' } as const;
+export const factoryFiles = { serviceCa: 'dpsca.pem', chain: 'mfgcrt.pem', key: 'mfgkey.pem' } as const;
 
 /**
  * Reads a factory folder: `mfgcrt.pem`, `mfgkey.pem`, and `dpsca.pem` when it is there.

@@ -70,8 +70,7 @@ export class ProvisioningRun {
     if (reason === 'handshake-timeout') {
       this.fail({ result: 'timeout', refusal: noAnswer(reason), error: lastErrors.ok }, now);
     } else {
-      const refusal: Refusal = { code: 'device.protocol', evidence: { closed: reason }, fix: 'keep the session open' };
-      this.fail({ result: 'failure', refusal, error: lastErrors.response }, now);
+      this.fail({ result: 'failure', refusal: lostSession(reason), error: lastErrors.response }, now);
     }
     return true;
   }
@@ -242,7 +241,29 @@ interface Fault {
 }
 
 const noAnswer = (reason: string): Refusal => ({
-  code: 'device.protocol',
+  code: 'device.unreachable',
   evidence: { reason },
   fix: 'see whether the service can be reached',
 });
+
+/** @param reason as session ends are worded: `unreachable: ...`, `refused: ...`, or one word */
+function lostSession(reason: string): Refusal {
+  const [end = '', ...text] = reason.split(': ');
+  const found = text.join(': ');
+  switch (end) {
+    case 'unreachable':
+      return {
+        code: 'device.unreachable',
+        evidence: { found },
+        fix: 'start the service there, or check host and port',
+      };
+    case 'refused': {
+      const fix = found.includes('alert')
+        ? 'the service refused: its record of the attempt says why'
+        : 'the device refused: give it the CA of this very service (dpsca.pem)';
+      return { code: 'device.handshake', evidence: { found }, fix };
+    }
+    default:
+      return { code: 'device.protocol', evidence: { closed: reason }, fix: 'keep the session open' };
+  }
+}

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { DerReader } from '../codec/der.ts';
 import { contextTag, tags } from '../codec/der-tags.ts';
 import { equalBytes, toHex } from '../core/bytes.ts';
@@ -73,7 +73,7 @@ export function parseTbs(tbs: Uint8Array, familiar?: FamiliarParts): Certificate
 }
 
 /** SHA-256 over the DER, lower-case hex. */
-export const fingerprint = (der: Uint8Array): string => createHash('sha256').update(der).digest('hex');
+export const fingerprint = (der: Uint8Array): string => hash('sha256', der, 'hex');
 
 /** A serial number for people and keys of tables: hex without leading zero octets. */
 export function serialText(octets: Uint8Array): string {

@@ -1,34 +1,25 @@
-import { generateKeyPairSync, type KeyObject } from 'node:crypto';
-import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { encodeCertificates } from '../codec/pem.ts';
 import type { Millis } from '../core/clock.ts';
 import { failure } from '../core/errors.ts';
 import type { Uuid } from '../core/ids.ts';
 import { type RandomSource, systemRandom } from '../core/random.ts';
-import {
-  authorityFolder,
-  createAuthority,
-  createIssuing,
-  createRoot,
-  expectIssued,
-  loadAuthority,
-} from './authority.ts';
+import { authorityFolder, createAuthority, createIssuing, createRoot, loadAuthority } from './authority.ts';
 import { parseCertificate } from './certificate.ts';
+import { createEndEntity, loopbackNames } from './end-entity.ts';
 import type { AltName } from './extension.ts';
 import {
   type FolderContent,
+  listFolder,
   privateKeyFile,
   readCertificates,
   readIssuer,
   readKeyedChain,
   writeFolder,
 } from './files.ts';
-import { issueCertificate, randomSerial } from './issue.ts';
 import type { Authority, Issuer, KeyedChain } from './issuer.ts';
 import { type Subject, uuidOf, uuidSubject } from './name.ts';
 import { type CertificateProfile, profiles } from './profile.ts';
-import { parsePublicKey, spkiOf } from './public-key.ts';
 
 /** Everybody's certificates for a demo, a test or a first try: the parts certs/README.md describes. */
 export interface DevelopmentPki {
@@ -120,7 +111,7 @@ export async function loadDevelopmentPki(folder: string, now: Millis): Promise<D
     const keyed = await readKeyedChain(join(at, deviceFiles.chain), join(at, deviceFiles.key));
     return { name, ...keyed, serviceCa: await readCertificates(join(at, deviceFiles.serviceCa)) };
   };
-  const [firstName, ...others] = (await readdir(join(folder, 'devices'))).toSorted();
+  const [firstName, ...others] = await listFolder(join(folder, 'devices'));
   if (firstName === undefined) throw failure('service.config', { folder }, 'the devices folder is empty: restore it');
   const first = await device(firstName);
   return {
@@ -139,12 +130,6 @@ export async function loadDevelopmentPki(folder: string, now: Millis): Promise<D
 
 /** The names are plgd's; a device looks for them in its `pki_certs`. */
 const deviceFiles = { chain: 'mfgcrt.pem', key: 'mfgkey.pem', serviceCa: 'dpsca.pem' } as const;
-
-const loopbackNames: readonly AltName[] = [
-  { type: 'dns', value: 'localhost' },
-  { type: 'ip', value: '127.0.0.1' },
-  { type: 'ip', value: '::1' },
-];
 
 function developmentFolder(pki: DevelopmentPki): FolderContent {
   const { root, intermediate } = pki.manufacturer;
@@ -176,19 +161,3 @@ const publicFile = (chain: readonly Uint8Array[]): { readonly text: string; read
   text: encodeCertificates(chain),
   mode: 0o644,
 });
-
-interface EndEntityRequest {
-  readonly issuer: Issuer;
-  readonly profile: CertificateProfile;
-  readonly subject: Subject;
-  readonly altNames: readonly AltName[];
-  readonly now: Millis;
-  readonly random: RandomSource;
-}
-
-function createEndEntity({ random, ...request }: EndEntityRequest): KeyedChain {
-  const privateKey: KeyObject = generateKeyPairSync('ec', { namedCurve: 'prime256v1' }).privateKey;
-  const publicKey = parsePublicKey(spkiOf(privateKey));
-  const certificate = expectIssued(issueCertificate({ ...request, publicKey, serial: randomSerial(random) }));
-  return { chain: [certificate.der], privateKey };
-}

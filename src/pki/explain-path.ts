@@ -37,7 +37,9 @@ export function explainPath(chain: PeerChain, now: Millis, known: readonly Uint8
     .map((error) => ({ error, code: meaningOf(error) }))
     .toSorted((a, b) => rank(a.code) - rank(b.code) || b.error.depth - a.error.depth)[0];
   if (cause) return { ok: false, refusal: refusalOf(cause.error, cause.code, { chain, now, known }) };
-  const path = chain.path.map(parsed).filter((certificate) => certificate !== undefined);
+  const path = chain.path
+    .map((der) => (equalBytes(der, leaf.der) ? leaf : parsedAuthority(der, known)))
+    .filter((certificate) => certificate !== undefined);
   return decided({ leaf, path });
 }
 
@@ -191,7 +193,8 @@ function isIncomplete(last: Certificate, presented: readonly Certificate[], know
   return known.some(({ subject }) => organizationsOf(subject).some((name) => organizations.has(name)));
 }
 
-const organizationsOf = ({ rdns }: Certificate['subject']): string[] =>
+/** The organizations in a name, in lower case: what ties certificates of one manufacturer together when nothing better does. */
+export const organizationsOf = ({ rdns }: Certificate['subject']): string[] =>
   rdns.flatMap((rdn) => rdn.flatMap(({ oid, value }) => (oid === oids.organization ? [value.toLowerCase()] : [])));
 
 const sameKey = ({ subjectKeyId }: Certificate, wanted: Uint8Array | undefined): boolean =>
@@ -207,6 +210,18 @@ function ruleFix(finding: string, who: string): string {
   if (finding === 'CERT_CHAIN_TOO_LONG') return 'shorten the chain';
   return `issue ${who} as RFC 5280 demands`;
 }
+
+/** The certificates of a path above its leaf are nearly always known ones, the same for all devices: those are parsed once. */
+function parsedAuthority(der: Uint8Array, known: readonly Uint8Array[]): Certificate | undefined {
+  const same = known.find((authority) => equalBytes(authority, der));
+  if (!same) return parsed(der);
+  const certificate = parsedAuthorities.get(same) ?? parsed(same);
+  if (certificate) parsedAuthorities.set(same, certificate);
+  return certificate;
+}
+
+/** By the bytes that the policy holds: gone with it. */
+const parsedAuthorities = new WeakMap<Uint8Array, Certificate>();
 
 function parsed(der: Uint8Array): Certificate | undefined {
   try {

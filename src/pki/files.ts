@@ -20,8 +20,12 @@ export async function writeFolder(folder: string, content: FolderContent): Promi
   const parent = dirname(folder);
   const prefix = `.${basename(folder)}.new-`;
   const fresh = join(parent, `${prefix}${randomUUID()}`);
-  await mkdir(parent, { recursive: true });
-  await mkdir(fresh, { mode: 0o700 });
+  try {
+    await mkdir(parent, { recursive: true });
+    await mkdir(fresh, { mode: 0o700 });
+  } catch (error) {
+    throw unusable(parent, error);
+  }
   try {
     for (const [path, { text, mode }] of Object.entries(content)) {
       const target = join(fresh, path);
@@ -51,6 +55,15 @@ export async function pathExists(path: string): Promise<boolean> {
   } catch (error) {
     if (hasCode(error, 'ENOENT') || hasCode(error, 'ENOTDIR')) return false;
     throw unusable(path, error);
+  }
+}
+
+/** The names in a folder, sorted. @throws FirstbootError service.config */
+export async function listFolder(folder: string): Promise<string[]> {
+  try {
+    return (await readdir(folder)).toSorted();
+  } catch (error) {
+    throw unusable(folder, error);
   }
 }
 
@@ -160,7 +173,8 @@ function usable<I, O>(file: string, parse: (input: I) => O, input: I): O {
 }
 
 function unusable(file: string, error: unknown): FirstbootError {
-  const found = error instanceof Error ? error.message : String(error);
+  // Node repeats the path: ENOENT: no such file or directory, open '...'.
+  const found = error instanceof Error ? error.message.replace(/, \w+ '.*'$/, '') : String(error);
   return failure(
     'service.config',
     { file, found },

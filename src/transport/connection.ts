@@ -18,6 +18,7 @@ export class Connection {
   private pumping = false;
   private pumpAgain = false;
   private backlogged = false;
+  private inputEnded = false;
   private paused = false;
   private received = 0;
   private sent = 0;
@@ -47,8 +48,8 @@ export class Connection {
   /** The stream's peer has closed its side. */
   receiveEnd(now: Millis): void {
     if (this.ended) return;
+    this.inputEnded = true;
     this.pump(now);
-    this.finish({ reason: 'truncated' }, now);
   }
 
   request(request: OutgoingRequest, now: Millis): number | undefined {
@@ -165,6 +166,8 @@ export class Connection {
     } finally {
       this.pumping = false;
     }
+    // What the peer sent before its end may still be at work on the pool.
+    if (this.inputEnded && !this.association.busy) this.finish({ reason: 'truncated' }, now);
     this.tellPause();
   }
 

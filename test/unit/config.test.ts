@@ -16,6 +16,10 @@ const complaintOf = (text: string): string => {
   throw new Error('the configuration was accepted');
 };
 
+const hub = '  - id: d03a1bb4-0a77-428c-b78c-1c46efe6a38e\n    gateways: [coaps://a]\n';
+const group =
+  '  - name: washers\n    owner: acme\n    hubs: [d03a1bb4-0a77-428c-b78c-1c46efe6a38e]\n    anchors: [root.pem]\n';
+
 describe('a bad configuration file is refused with file, line, key and what was expected', () => {
   test.each([
     ['a number out of range', 'host: 127.0.0.1\nport: 70000\n', /firstboot\.yaml, line 2, key port.*65535/],
@@ -38,10 +42,40 @@ describe('a bad configuration file is refused with file, line, key and what was 
       /line 2, key hubs\.0.*missing: gateways/,
     ],
     ['a hub id that is no UUID', 'hubs:\n  - id: hub-1\n    gateways: [coaps://a]\n', /line 2, key hubs\.0\.id.*UUID/],
+    ['hubs that nobody uses', `host: a\nhubs:\n${hub}`, /line 3, key hubs.*no groups.*add groups/],
+    ['a certificate that nobody uses', 'certificate: { chain: a, key: b }\n', /line 1, key certificate.*no groups/],
+    ['no groups at all in the list', 'groups: []\n', /line 1, key groups.*at least one/],
+    ['a hub that is not there', `groups:\n${group}`, /line 4, key groups\.0\.hubs\.0.*add hub d03a1bb4.*under hubs/],
+    [
+      'a group that can attest nobody',
+      `hubs:\n${hub}groups:\n${group.replace('    anchors: [root.pem]\n', '')}`,
+      /line 5, key groups\.0.*anchors.*psk/,
+    ],
+    ['two groups of one name', `hubs:\n${hub}groups:\n${group}${group}`, /line 9, key groups\.1\.name.*its own/],
+    [
+      'two hubs of one id',
+      `groups:\n${group}hubs:\n${hub}${hub.toUpperCase().replace(/ID|GATEWAYS|COAPS/g, (key) => key.toLowerCase())}`,
+      /line 9, key hubs\.1\.id.*its own/,
+    ],
+    [
+      'a gateway without a host',
+      `groups:\n${group}hubs:\n${hub.replace('coaps://a', 'coaps://')}`,
+      /gateways\.0.*host:port/,
+    ],
+    [
+      'the development gateway beside groups',
+      `gateway: coaps://a:1\nhubs:\n${hub}groups:\n${group}`,
+      /line 1, key gateway.*hubs/,
+    ],
+    ['an MTU too small for a handshake', 'mtu: 100\n', /line 1, key mtu.*300/],
     ['broken YAML', 'port: [1\n', /firstboot\.yaml, line/],
     ['a list instead of keys', '- port\n', /line 1.*expected|object/],
   ])('%s', (_, text, expected) => {
     expect(complaintOf(text)).toMatch(expected);
+  });
+
+  test('a good one is taken', () => {
+    expect(parseConfig(`hubs:\n${hub}groups:\n${group}`, 'firstboot.yaml').groups).toHaveLength(1);
   });
 
   test('an empty file means all defaults', () => {
@@ -87,6 +121,8 @@ describe('where a setting comes from', () => {
   test('a bad flag or variable names itself', () => {
     expect(() => loadConfig({ port: 'x' }, {}, undefined)).toThrow(/--port.*0 to 65535/);
     expect(() => loadConfig({}, { FIRSTBOOT_LOG_LEVEL: 'loud' }, undefined)).toThrow(/FIRSTBOOT_LOG_LEVEL.*debug/);
+    expect(() => loadConfig({ mtu: '299' }, {}, undefined)).toThrow(/--mtu.*300 to 65507/);
+    expect(() => loadConfig({}, { FIRSTBOOT_GATEWAY: 'http://a' }, undefined)).toThrow(/FIRSTBOOT_GATEWAY.*coaps/);
     expect(() => loadConfig({ transports: 'sctp' }, {}, undefined)).toThrow(/--transports.*udp,tcp/);
   });
 

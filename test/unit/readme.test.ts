@@ -1,0 +1,96 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import { createProgram, pathOf, withSubcommands } from '../../src/cli/program.ts';
+import { loadConfig } from '../../src/config.ts';
+import { parseConfig } from '../../src/config-file.ts';
+import { configSchema } from '../../src/config-schema.ts';
+import { settings } from '../../src/config-settings.ts';
+import { limits } from '../../src/core/limits.ts';
+
+const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
+
+/** Rows of the tables under a heading, as cells. */
+const tableUnder = (heading: string): string[][] =>
+  (readme.split(`\n## ${heading}\n`)[1]?.split('\n## ')[0] ?? '')
+    .split('\n')
+    .filter((line) => line.startsWith('|'))
+    .slice(2)
+    .map((line) =>
+      line
+        .split('|')
+        .slice(1, -1)
+        .map((cell) => cell.trim()),
+    );
+
+const code = (text: string): string => `\`${text}\``;
+
+describe('the commands of the README', () => {
+  const rows = tableUnder('Commands');
+  const leaves = withSubcommands(createProgram('0.0.0')).filter(({ commands }) => commands.length === 0);
+
+  test.each(leaves.map((command) => ({ path: pathOf(command), command })))(
+    '$path is there with all of its options, and no others',
+    ({ path, command }) => {
+      const [, , listed = ''] = rows.find(([name = '']) => name === code(path) || name.startsWith(`\`${path} `)) ?? [];
+      const options = command.options.map(({ long }) => long).filter((long) => long !== '--json');
+      const named = [...listed.matchAll(/--[a-z][a-z-]*/g)].map(([option]) => option);
+      expect(named.toSorted()).toEqual(options.toSorted());
+      for (const { defaultValue, variadic } of command.options) {
+        if (variadic || typeof defaultValue === 'boolean' || defaultValue === undefined || path.includes('pki'))
+          continue;
+        expect(listed).toContain(code(String(defaultValue)));
+      }
+    },
+  );
+
+  test('there is nothing else', () => {
+    expect(rows).toHaveLength(leaves.length);
+  });
+
+  test('every environment variable that an option reads is named', () => {
+    for (const { envVar } of leaves.flatMap(({ options }) => options)) if (envVar) expect(readme).toContain(envVar);
+  });
+});
+
+describe('the configuration of the README', () => {
+  const rows = tableUnder('Configuration');
+
+  test('has every key, and no others', () => {
+    const listed = rows.map(([key = '']) => key.replaceAll('`', ''));
+    // A mapping whose keys are listed does not stand for itself, unless it says something.
+    const known = keysOf(configSchema as Node).filter((key) => !['issuer', 'certificate'].includes(key));
+    expect(listed.toSorted()).toEqual(known.toSorted());
+  });
+
+  test.each(Object.values(settings))('$key has its flag, environment variable and default', (setting) => {
+    const [, flag, variable, fallback] = rows.find(([key]) => key === code(setting.key)) ?? [];
+    expect(flag).toBe(code(setting.flag.split(' ')[0] ?? ''));
+    expect(variable).toBe(code(setting.variable));
+    expect(fallback).toBe(code(setting.fallback));
+  });
+
+  test('says the defaults that the code has', () => {
+    const fallback = (key: string): string => rows.find(([name]) => name === code(key))?.[3] ?? '';
+    expect(fallback('idleSeconds')).toBe(code(`${limits.session.idle / 1000}`));
+    expect(fallback('groups[].identityDays')).toBe(code(`${limits.pki.identityDays / 86_400_000}`));
+    expect(loadConfig({}, {}, undefined).mtu).toBe(limits.secure.mtu);
+  });
+
+  test('shows an example that is accepted', () => {
+    const [, example = ''] = /```yaml\n([^`]*)```/.exec(readme) ?? [];
+    expect(parseConfig(example, 'README.md').groups).toHaveLength(1);
+  });
+});
+
+interface Node {
+  readonly properties?: Readonly<Record<string, Node>>;
+  readonly items?: Node;
+}
+
+/** `groups`, `groups[].name` and so on. */
+function keysOf(node: Node, at = ''): string[] {
+  return Object.entries(node.properties ?? {}).flatMap(([key, inner]) => {
+    const path = at === '' ? key : `${at}.${key}`;
+    return [path, ...keysOf(inner, path), ...keysOf(inner.items ?? {}, `${path}[]`)];
+  });
+}
