@@ -54,20 +54,14 @@ async function runDemo(options: DemoOptions): Promise<void> {
   const output = createOutput(options.json === true);
   const interrupted = untilInterrupted();
   const folder = options.keep === undefined ? await mkdtemp(join(tmpdir(), 'firstboot-demo-')) : resolve(options.keep);
-  const cleanUp = (): void => {
-    if (options.keep === undefined) rmSync(folder, { recursive: true, force: true });
-  };
-  void interrupted.then((signal) => {
-    cleanUp();
-    process.exit(signal === 'SIGINT' ? 130 : 143);
-  });
+  // Whatever ends the process (its end, a signal, a reader that has left), a temporary folder goes with it.
+  if (options.keep === undefined) process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
+  void interrupted.then((signal) => process.exit(signal === 'SIGINT' ? 130 : 143));
   try {
     await demonstrate(folder, output);
     if (options.keep !== undefined) explainByHand(folder, output);
   } catch (error) {
     reportFailure(error, output);
-  } finally {
-    cleanUp();
   }
 }
 
@@ -184,7 +178,8 @@ async function arrive(device: SimulatedDevice, { watch }: Stage, output: Output)
 async function conclude({ service }: Stage, output: Output): Promise<void> {
   output.line();
   output.line(strong('on the record of the service'));
-  for (const device of await service.store.devices({ limit: 10 })) {
+  const devices = await service.store.devices({ limit: 10 });
+  for (const device of devices.toSorted((a, b) => (a.manufacturer.subject < b.manufacturer.subject ? -1 : 1))) {
     const { deviceId, generation, manufacturer, confirmedAt } = device;
     const certificates = (await service.store.credentials(device.keyId)).length;
     const confirmed = confirmedAt !== undefined;

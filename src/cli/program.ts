@@ -28,7 +28,8 @@ Examples:
 
 Every command takes --json: one JSON object a line on standard output, errors
 too. Logs, and reasons of failure for people, go to standard error. Exit codes:
-0 done or ended by a signal, 1 failed, 2 the command line cannot be read.`,
+0 done (serve, device, gateway: ended by SIGINT or SIGTERM), 1 failed, 2 the
+command line cannot be read.`,
     );
   for (const command of [serveCommand(), deviceCommand(), gatewayCommand(), pkiCommand(), demoCommand()]) {
     program.addCommand(command);

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { Config } from '../config.ts';
 import { configuredPolicy } from '../config-policy.ts';
+import { settings } from '../config-settings.ts';
 import type { Millis } from '../core/clock.ts';
 import { failure } from '../core/errors.ts';
 import type { RandomSource } from '../core/random.ts';
@@ -86,11 +87,19 @@ async function development(
     hints: ({ endpoint, issuerUrl }) => [
       '',
       'This is a development PKI: every key, its devices included, lies in the data folder. Next, in other terminals:',
-      `  npx firstboot gateway --data ${shownPath(config.data)} --issuer ${issuerUrl}`,
-      `  npx firstboot device dps ${endpoint} --certs ${shownPath(join(devices, pki.devices[0]?.name ?? ''))}`,
+      `  npx firstboot gateway${unlessDefault('--data', shownPath(config.data), settings.data.fallback)}` +
+        unlessDefault('--issuer', issuerUrl, `http://127.0.0.1:${settings.issuerPort.fallback}`),
+      `  npx firstboot device dps ${reachable(endpoint)} --certs ${shownPath(join(devices, pki.devices[0]?.name ?? ''))}`,
     ],
   };
 }
+
+/** A service that listens everywhere is here, too. */
+const reachable = (endpoint: string): string =>
+  endpoint.replace('//0.0.0.0:', '//127.0.0.1:').replace('//[::]:', '//[::1]:');
+
+const unlessDefault = (flag: string, value: string, fallback: string): string =>
+  value === fallback ? '' : ` ${flag} ${value}`;
 
 function policyFacts(config: Config, { groups, hubs }: ServiceOptions): (readonly [string, string])[] {
   return [

@@ -22,7 +22,7 @@ export function stepHeading(stages = false): string {
 }
 
 /** One step of a device as it ends. A round trip is a message and its answer, those of the handshake included. */
-export function stepLine(report: StepReport, stages?: Stages): string {
+function stepLine(report: StepReport, stages?: Stages): string {
   const name = report.step.padEnd(widths.step);
   const shown = report.result === 'done' ? good(name) : bad(name);
   const line = `  ${shown}${costs(report, stages)}  ${flagWords(report.flags)}`;
@@ -69,7 +69,7 @@ function costs(report: Pick<Report, 'bytesOut' | 'bytesIn' | 'roundTrips' | 'ms'
 }
 
 /** The flags in the order in which a run sets them, each in one word. */
-export const flagWords = (flags: number): string => {
+const flagWords = (flags: number): string => {
   const { initialized, hasCloud, hasCredentials, hasAcls, failure } = statusFlags;
   const words = { initialized, cloud: hasCloud, credentials: hasCredentials, acls: hasAcls, failure };
   return Object.entries(words)

@@ -32,7 +32,8 @@ export interface CoapEndpoint {
 
 export type CoapEvent =
   | { readonly type: 'request'; readonly id: number; readonly request: IncomingRequest }
-  | { readonly type: 'response'; readonly id: number; readonly response: IncomingResponse }
+  /** `roundTrips`: request messages it took, one for each block. */
+  | { readonly type: 'response'; readonly id: number; readonly response: IncomingResponse; readonly roundTrips: number }
   | { readonly type: 'pong'; readonly id: number }
   /** An own request or ping that will get no answer. */
   | { readonly type: 'failed'; readonly id: number; readonly reason: FailureReason }

@@ -302,7 +302,12 @@ class DatagramEndpoint implements CoapEndpoint {
       this.fail(requesting, step.reason);
     } else {
       this.forget(requesting);
-      this.events.push({ type: 'response', id: requesting.id, response: step.response });
+      this.events.push({
+        type: 'response',
+        id: requesting.id,
+        response: step.response,
+        roundTrips: requesting.transfer.messages,
+      });
     }
   }
 

@@ -252,7 +252,12 @@ class StreamEndpoint implements CoapEndpoint {
       this.fail(requesting, step.reason);
     } else if (step.type === 'done') {
       this.requesting.delete(tokenKey(requesting.token));
-      this.events.push({ type: 'response', id: requesting.id, response: step.response });
+      this.events.push({
+        type: 'response',
+        id: requesting.id,
+        response: step.response,
+        roundTrips: requesting.transfer.messages,
+      });
     }
   }
 

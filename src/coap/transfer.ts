@@ -29,6 +29,8 @@ export class Transfer {
   private readonly sending: { blockwise: boolean; exponent: number; offset: number; next: number };
   private received: Received | undefined;
   private restarted = false;
+  /** Messages sent for it so far, one for each block; repetitions of a lost one are not counted. */
+  messages = 0;
 
   constructor(request: OutgoingRequest, policy: BlockPolicy) {
     this.request = request;
@@ -139,6 +141,7 @@ export class Transfer {
   }
 
   private message(own: readonly CoapOption[], extra: readonly CoapOption[], payload: Uint8Array): MessageParts {
+    this.messages++;
     const options = extra.length === 0 ? own : sortOptions([...own, ...extra]);
     return { code: codeOf(this.request.method), options, payload };
   }

@@ -17,7 +17,7 @@ export const limits = {
     poolJobs: 2,
     /** Of each stretch of time, handshake steps get this much of the main thread; what comes beyond goes to the pool. */
     stretch: 10,
-    stretchHandshakes: 5,
+    stretchHandshakes: 3,
     /** Life of a cookie key; the previous one is still accepted. */
     cookieKey: minutes(5),
     /** First retransmission of a DTLS flight; doubles up to the maximum (RFC 6347 §4.2.4.1). */

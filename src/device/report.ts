@@ -14,7 +14,7 @@ export interface StepReport {
   /** On the wire, secure layer included, IP and UDP or TCP headers not. */
   readonly bytesIn: number;
   readonly bytesOut: number;
-  /** Handshake and request as they go when nothing is lost and the answer comes in one block. */
+  /** Of the handshake as it goes when nothing is lost, and one for each request message (a block each); repetitions not counted. */
   readonly roundTrips: number;
   readonly ms: number;
 }

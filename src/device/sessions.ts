@@ -141,9 +141,13 @@ export class SessionTable {
         const exchange = live.exchanges.get(event.id);
         live.exchanges.delete(event.id);
         if (exchange === undefined) break;
-        if (event.type === 'response') machine.response(exchange, event.response, now);
-        else if (event.type === 'pong') machine.pong(exchange);
-        else machine.failed(exchange, event.reason, now);
+        if (event.type === 'response') {
+          // The first block's was counted when it was sent.
+          live.roundTrips += event.roundTrips - 1;
+          machine.response(exchange, event.response, now);
+        }
+        if (event.type === 'pong') machine.pong(exchange);
+        if (event.type === 'failed') machine.failed(exchange, event.reason, now);
         break;
       }
       case 'request':

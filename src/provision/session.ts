@@ -31,7 +31,7 @@ export interface Provisioner {
   /** When `handleTimeout` wants to be called. */
   nextTimeout(): Millis | undefined;
   handleTimeout(now: Millis): void;
-  /** What handleTimeout does, awaited: gives up runs that did not go on, and writes what is left to write. */
+  /** Gives up runs that did not go on, as handleTimeout does, and writes everything that is left to write. */
   sweep(now: Millis): Promise<void>;
 }
 
@@ -68,7 +68,7 @@ export function createProvisioner(deps: ProvisionerDeps): Provisioner {
       await recorder.settle(now);
     },
     nextTimeout: () => recorder.nextTimeout(),
-    handleTimeout: (now) => void sweep(now),
+    handleTimeout: (now) => void giveUp(recorder.expire(now), now),
     sweep,
   };
 }

@@ -33,10 +33,10 @@ describe('the demo', () => {
         /publish .*initialized cloud credentials acls\n +sum .*\n +online at its cloud as [0-9a-f-]{36}/,
       );
     }
-    expect(stdout.trimEnd().split('\n').slice(-3).toSorted()).toEqual([
-      '  3 attempts, 3 closed as provisioned',
+    expect(stdout.trimEnd().split('\n').slice(-3)).toEqual([
       '  O=Example Devices, CN=device-0001: generation 2, 2 certificates issued, confirmed by its cloud',
       '  O=Example Devices, CN=device-0002: generation 1, 1 certificate issued, confirmed by its cloud',
+      '  3 attempts, 3 closed as provisioned',
     ]);
   });
 
@@ -85,6 +85,13 @@ describe('the demo', () => {
     } finally {
       for (const running of started.toReversed()) await running.stop();
     }
+  });
+
+  test.each(['SIGINT', 'SIGTERM'] as const)('leaves nothing behind either when %s ends it', async (signal) => {
+    const demo = new Running(['demo', '--json'], { cwd, env: { TMPDIR: cwd } });
+    await demo.line({ event: 'step', step: 'acls' });
+    expect((await demo.stop(signal)).code).toBe(signal === 'SIGINT' ? 130 : 143);
+    expect(await readdir(cwd)).toEqual([]);
   });
 
   test('a kept folder is not overwritten by the next demo', async () => {
