@@ -1,8 +1,8 @@
 import { dirname, resolve } from 'node:path';
 import { parseCoapUri } from './coap/uri.ts';
-import { readConfigFile } from './config-file.ts';
-import type { ConfigFile, GroupConfig, HubConfig } from './config-schema.ts';
-import { mtuRange, type Overrides, settings } from './config-settings.ts';
+import { readConfigFile } from './config/file.ts';
+import type { ConfigFile, GroupConfig, HubConfig } from './config/schema.ts';
+import { mtuRange, type Overrides, settings } from './config/settings.ts';
 import { type Millis, seconds } from './core/clock.ts';
 import { failure } from './core/errors.ts';
 import { limits } from './core/limits.ts';

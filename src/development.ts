@@ -1,5 +1,5 @@
 import { encodePem } from './codec/pem.ts';
-import { groupIdOf, ownerNamed } from './config-policy.ts';
+import { groupIdOf, ownerNamed } from './config/policy.ts';
 import { type Millis, systemTimers } from './core/clock.ts';
 import type { Uuid } from './core/ids.ts';
 import { limits } from './core/limits.ts';

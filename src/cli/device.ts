@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { Command, Option } from 'commander';
-import { settings } from '../config-settings.ts';
+import { settings } from '../config/settings.ts';
 import { failure } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import { factoryFiles } from '../device/identity.ts';

@@ -1,6 +1,6 @@
 import { Command, Option } from 'commander';
 import type { GatewayEvent } from '../cloud/gateway-resources.ts';
-import { settings } from '../config-settings.ts';
+import { settings } from '../config/settings.ts';
 import { systemTimers } from '../core/clock.ts';
 import { startGateway } from '../gateway.ts';
 import { createLog, type LogLevel, logLevels } from '../ops/log.ts';

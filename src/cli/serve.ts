@@ -1,6 +1,6 @@
 import { Command } from 'commander';
+import { type Overrides, settings } from '../config/settings.ts';
 import { loadConfig } from '../config.ts';
-import { type Overrides, settings } from '../config-settings.ts';
 import { type Millis, systemTimers } from '../core/clock.ts';
 import { describe } from '../core/errors.ts';
 import type { Uuid } from '../core/ids.ts';

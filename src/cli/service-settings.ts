@@ -1,7 +1,7 @@
 import { join } from 'node:path';
+import { configuredPolicy } from '../config/policy.ts';
+import { settings } from '../config/settings.ts';
 import type { Config } from '../config.ts';
-import { configuredPolicy } from '../config-policy.ts';
-import { settings } from '../config-settings.ts';
 import type { Millis } from '../core/clock.ts';
 import { failure } from '../core/errors.ts';
 import type { RandomSource } from '../core/random.ts';

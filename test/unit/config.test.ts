@@ -2,8 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { parseConfig } from '../../src/config/file.ts';
 import { loadConfig } from '../../src/config.ts';
-import { parseConfig } from '../../src/config-file.ts';
 import { FirstbootError, describe as words } from '../../src/core/errors.ts';
 
 const complaintOf = (text: string): string => {

@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { createProgram, pathOf, withSubcommands } from '../../src/cli/program.ts';
+import { parseConfig } from '../../src/config/file.ts';
+import { configSchema } from '../../src/config/schema.ts';
+import { settings } from '../../src/config/settings.ts';
 import { loadConfig } from '../../src/config.ts';
-import { parseConfig } from '../../src/config-file.ts';
-import { configSchema } from '../../src/config-schema.ts';
-import { settings } from '../../src/config-settings.ts';
 import { limits } from '../../src/core/limits.ts';
 
 const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');

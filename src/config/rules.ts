@@ -1,6 +1,6 @@
-import { parseCoapUri } from './coap/uri.ts';
-import type { ConfigFile } from './config-schema.ts';
-import { parseUuid } from './core/ids.ts';
+import { parseCoapUri } from '../coap/uri.ts';
+import { parseUuid } from '../core/ids.ts';
+import type { ConfigFile } from './schema.ts';
 
 /** Something in a configuration that no shape forbids and that still cannot work. */
 export interface Conflict {

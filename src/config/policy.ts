@@ -1,14 +1,14 @@
 import { readFileSync } from 'node:fs';
-import { decodePem, encodePem } from './codec/pem.ts';
-import type { Config } from './config.ts';
-import type { GroupConfig, HubConfig } from './config-schema.ts';
-import { fromHex, toBase64 } from './core/bytes.ts';
-import { days } from './core/clock.ts';
-import { FirstbootError, failure } from './core/errors.ts';
-import { parseUuid, uuidNamespaces, uuidV5 } from './core/ids.ts';
-import { limits } from './core/limits.ts';
-import { parseCertificate } from './pki/certificate.ts';
-import type { EnrollmentGroup, Hub, Owner } from './store/model.ts';
+import { decodePem, encodePem } from '../codec/pem.ts';
+import type { Config } from '../config.ts';
+import { fromHex, toBase64 } from '../core/bytes.ts';
+import { days } from '../core/clock.ts';
+import { FirstbootError, failure } from '../core/errors.ts';
+import { parseUuid, uuidNamespaces, uuidV5 } from '../core/ids.ts';
+import { limits } from '../core/limits.ts';
+import { parseCertificate } from '../pki/certificate.ts';
+import type { EnrollmentGroup, Hub, Owner } from '../store/model.ts';
+import type { GroupConfig, HubConfig } from './schema.ts';
 
 /** The groups and hubs that a configuration names, with the files they refer to read in. */
 export function configuredPolicy(config: Config): { readonly groups: EnrollmentGroup[]; readonly hubs: Hub[] } {

@@ -1,6 +1,6 @@
 import Type, { type Static } from 'typebox';
-import { mtuRange } from './config-settings.ts';
-import { logLevels } from './ops/log.ts';
+import { logLevels } from '../ops/log.ts';
+import { mtuRange } from './settings.ts';
 
 const uuid = Type.String({ format: 'uuid', description: 'UUID' });
 const closed = { additionalProperties: false } as const;

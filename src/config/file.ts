@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import Value from 'typebox/value';
 import { isNode, LineCounter, parseDocument } from 'yaml';
-import { conflictIn } from './config-rules.ts';
-import { type ConfigFile, configSchema } from './config-schema.ts';
-import { type FirstbootError, failure } from './core/errors.ts';
+import { type FirstbootError, failure } from '../core/errors.ts';
+import { conflictIn } from './rules.ts';
+import { type ConfigFile, configSchema } from './schema.ts';
 
 /** Reads and checks firstboot.yaml. Every complaint names the file, the line, the key and what was expected. */
 export function readConfigFile(path: string): ConfigFile {
