@@ -1,6 +1,6 @@
 /**
  * A device provisioned inside of a test: a development PKI, a service on free ports of loopback, a simulated device.
- * Run it with `node examples/provision-in-a-test.ts` after `npm run build`.
+ * Run it here, after `npm run build`, with the pinned Node: `node_modules/.bin/node examples/provision-in-a-test.ts`.
  */
 import assert from 'node:assert/strict';
 import { createDevelopmentPki, developmentSettings, SimulatedDevice, startService, statusNames } from 'firstboot';

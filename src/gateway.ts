@@ -51,7 +51,8 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
     tokens,
     confirm: confirmOverHttp(options.issuer, timers),
     log,
-    ...(options.onEvent && { onEvent: options.onEvent }),
+    // The gateway only knows when a device has asked; the service's word about an arrival comes later.
+    onEvent: (event) => options.onEvent?.(event.type === 'confirmed' ? { ...event, at: timers.now() } : event),
   });
   const context = createSecureContext({
     transport: transport === 'coaps' ? 'datagram' : 'stream',

@@ -11,10 +11,11 @@ export {
 } from './development.ts';
 export { createDeviceClient, type DeviceClient, type DeviceClientOptions } from './device/client.ts';
 export type { FactoryIdentity } from './device/identity.ts';
+export type { Network } from './device/network.ts';
 export type { Report, StepReport } from './device/report.ts';
 export { documentedRetry, type RetryRule } from './device/retry.ts';
 export { SimulatedDevice, type SimulatedDeviceOptions } from './device/simulator.ts';
-export { type DeviceStatus, lastErrors, progressFlags } from './device/status.ts';
+export { cloudFlags, type DeviceStatus, lastErrors, progressFlags } from './device/status.ts';
 export { type DeviceStorage, folderStorage, memoryStorage } from './device/storage.ts';
 export { type GatewayOptions, type RunningGateway, startGateway } from './gateway.ts';
 export { type Service, type ServiceOptions, startService } from './main.ts';

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { parseCoapUri } from '../coap/uri.ts';
 import { configuredPolicy } from '../config/policy.ts';
 import { settings } from '../config/settings.ts';
 import type { Config } from '../config.ts';
@@ -88,11 +89,17 @@ async function development(
       '',
       'This is a development PKI: every key, its devices included, lies in the data folder. Next, in other terminals:',
       `  npx firstboot gateway${unlessDefault('--data', shownPath(config.data), settings.data.fallback)}` +
+        unlessDefault('--port', portOf(config.gateway), portOf(settings.gateway.fallback)) +
         unlessDefault('--issuer', issuerUrl, `http://127.0.0.1:${settings.issuerPort.fallback}`),
       `  npx firstboot device dps ${reachable(endpoint)} --certs ${shownPath(join(devices, pki.devices[0]?.name ?? ''))}`,
     ],
   };
 }
+
+const portOf = (gateway: string): string => {
+  const uri = parseCoapUri(gateway);
+  return uri.ok ? String(uri.value.port) : '';
+};
 
 /** A service that listens everywhere is here, too. */
 const reachable = (endpoint: string): string =>

@@ -25,7 +25,7 @@ export function parseConfig(text: string, name: string): ConfigFile {
   const at = (keys: readonly (string | number)[], expected: string): FirstbootError => {
     const node = document.getIn(keys, true);
     const offset = isNode(node) ? node.range?.[0] : undefined;
-    return complaint(name, offset === undefined ? 1 : lines.linePos(offset).line, keys.join('.'), expected);
+    return complaint(name, offset === undefined ? 1 : lines.linePos(offset).line, keyText(keys), expected);
   };
   const value: unknown = document.toJS() ?? {};
   if (Value.Check(configSchema, value)) {
@@ -37,6 +37,10 @@ export function parseConfig(text: string, name: string): ConfigFile {
   const keys = (first?.instancePath ?? '').split('/').slice(1);
   throw at(keys, expectation(value, keys));
 }
+
+/** As the table in README writes keys: groups[0].hubs[1]. */
+const keyText = (keys: readonly (string | number)[]): string =>
+  keys.map((key, at) => (/^\d+$/.test(String(key)) ? `[${key}]` : `${at > 0 ? '.' : ''}${key}`)).join('');
 
 function complaint(file: string, line: number, key: string, expected: string): FirstbootError {
   return failure('service.config', { file, line, ...(key && { key }) }, expected);

@@ -9,11 +9,12 @@ import { type RandomSource, systemRandom } from '../core/random.ts';
 import { createCsr } from '../pki/csr.ts';
 import { uuidSubject } from '../pki/name.ts';
 import type { Identity } from '../secure/association.ts';
+import { createSecureContext } from '../secure/engine.ts';
 import { Alarm } from '../transport/alarm.ts';
 import type { DeviceAction } from './actions.ts';
 import type { DeviceDeps, DeviceSettings } from './context.ts';
 import { DeviceMachine, factoryNew } from './machine.ts';
-import type { Network } from './network.ts';
+import { type Network, socketNetwork } from './network.ts';
 import type { StepReport } from './report.ts';
 import type { Link } from './requests.ts';
 import { documentedRetry, type RetryRule } from './retry.ts';
@@ -27,7 +28,8 @@ export interface DeviceClientOptions {
   readonly endpoints: readonly (string | Endpoint)[];
   /** The manufacturer certificate chain (leaf first, no root) and its key. */
   readonly manufacturer: Identity;
-  readonly network: Network;
+  /** Default: real sockets. */
+  readonly network?: Network;
   /** Trust anchors of the provisioning service, DER. None: no service is trusted until one is set or checks are skipped. */
   readonly serviceCa?: readonly Uint8Array[];
   readonly skipVerification?: boolean;
@@ -94,8 +96,10 @@ export class DeviceClient {
       cloudChecks: options.cloudChecks ?? 30,
       links: options.links ?? defaultLinks,
     };
-    this.deps = { random: options.random ?? systemRandom, createKey, createCsr: requestPem };
-    this.sessions = new SessionTable(options.network, this.timers, options.onRequest ?? notFound, () => this.drive());
+    const random = options.random ?? systemRandom;
+    this.deps = { random, createKey, createCsr: requestPem };
+    const network = options.network ?? socketNetwork({ createSecureContext, timers: this.timers, random });
+    this.sessions = new SessionTable(network, this.timers, options.onRequest ?? notFound, () => this.drive());
     this.alarm = new Alarm(this.timers, (now) => {
       this.loaded?.handleTimeout(now);
       this.drive();

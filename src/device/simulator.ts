@@ -4,10 +4,9 @@ import { describe, failure } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
 import type { Log } from '../core/log.ts';
 import { type RandomSource, systemRandom } from '../core/random.ts';
-import { createSecureContext } from '../secure/engine.ts';
 import { createDeviceClient, type DeviceClient } from './client.ts';
 import { type FactoryIdentity, readFactoryIdentity } from './identity.ts';
-import { type Network, socketNetwork } from './network.ts';
+import type { Network } from './network.ts';
 import { type Report, type StepReport, summarize } from './report.ts';
 import type { RetryRule } from './retry.ts';
 import { progressFlags } from './status.ts';
@@ -73,13 +72,12 @@ export class SimulatedDevice {
       name,
       endpoints: typeof endpoint === 'string' ? [endpoint] : endpoint,
       manufacturer: factory,
-      network: options.network ?? socketNetwork({ createSecureContext, timers, random }),
       serviceCa: factory.serviceCa ?? [],
       skipVerification: options.skipVerification ?? false,
       storage: typeof state === 'string' ? folderStorage(state) : (state ?? memoryStorage()),
       timers,
       random,
-      ...pick(options, ['retry', 'expiring', 'cloudChecks', 'log']),
+      ...pick(options, ['network', 'retry', 'expiring', 'cloudChecks', 'log']),
     });
     await client.init();
     return new SimulatedDevice(client, name, options.timeout ?? limits.device.wait, timers);

@@ -94,6 +94,19 @@ describe('a bad network', () => {
     expect(await world.run(() => isProvisioned(device))).toBe(true);
   });
 
+  test('every datagram arrives twice, and every step is served once', async () => {
+    await create({ link: { duplicate: 1 } });
+    const device = await bootDevice({ world });
+    expect(await world.run(() => isProvisioned(device))).toBe(true);
+    expect(Object.fromEntries(world.requests)).toEqual({
+      time: 1,
+      ownership: 1,
+      'cloud-configuration': 1,
+      credentials: 1,
+      acls: 1,
+    });
+  });
+
   test('datagrams that are doubled and overtake each other run no step twice', async () => {
     await create({ seed: 5, link: { duplicate: 0.5, reorder: 0.3, delay: 20, jitter: 20, mtu: 1400 } });
     const device = await bootDevice({ world });
