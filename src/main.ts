@@ -94,6 +94,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
       random,
       log,
       confirm: (deviceId) => provisioner.confirm(deviceId, timers.now()),
+      holds: (deviceId) => provisioner.holds(deviceId),
     });
     started.push(() => issuer.close());
 

@@ -1,5 +1,6 @@
 import type { IncomingRequest, OutgoingResponse } from './coap/endpoint.ts';
 import type { Millis, Timers } from './core/clock.ts';
+import { limits } from './core/limits.ts';
 import type { Log } from './core/log.ts';
 import type { OcfDialect } from './dialects/ocf/dialect.ts';
 import type { ProvisioningSession, SessionEnd } from './provision/contract.ts';
@@ -98,7 +99,7 @@ class ServedSession {
     this.provisioning.exchanged(
       {
         method: request.method,
-        path: `/${request.path.join('/')}`,
+        path: `/${request.path.join('/')}`.slice(0, limits.provision.recordedText),
         code: response.code,
         bytesIn: request.payload.length,
         bytesOut: this.session.traffic.bytesOut - before.bytesOut,

@@ -121,6 +121,14 @@ bool Context::configureIdentity(std::string& error) {
   return fits;
 }
 
+// Whether a ClientHello (§4.2.1) has a cookie: behind the headers come version, random, session id.
+static bool bringsCookie(const Bytes& datagram) {
+  constexpr size_t sessionId = 25 + 2 + 32;
+  if (datagram.size() <= sessionId) return false;
+  const size_t cookie = sessionId + 1 + datagram[sessionId];
+  return datagram.size() > cookie && datagram[cookie] > 0;
+}
+
 // ---- the cookie exchange (RFC 6347 §4.2.1) ---------------------------------------------------------------------------
 
 std::unique_ptr<Session> Context::listen(const std::string& peer, const Bytes& datagram, int64_t now, Bytes& reply) {
@@ -128,6 +136,9 @@ std::unique_ptr<Session> Context::listen(const std::string& peer, const Bytes& d
   if (datagram.size() < 25 || datagram[0] != 22 || datagram[1] != 0xfe || datagram[3] != 0 || datagram[4] != 0 ||
       datagram[13] != 1 || memcmp(&datagram[14], &datagram[22], 3) != 0)
     return nullptr;
+  // With a cookie it is the second of its handshake (§4.2.2: message_seq 1). OpenSSL takes any number and would then wait for
+  // another hello in the accepted session, which a forged one could be.
+  if (bringsCookie(datagram) && (datagram[17] != 0 || datagram[18] != 1)) return nullptr;
   rotateCookieKeys(now);
   if (!listener_) listener_ = std::make_unique<Session>(*this);
   listenPeer_ = peer;
@@ -166,6 +177,8 @@ bool Context::cookieFor(const uint8_t* key, uint8_t* cookie) const {
 }
 
 int Context::makeCookie(SSL* ssl, unsigned char* cookie, unsigned int* size) {
+  // A cookie is for the peer that `listen` looks at; an accepted session, maybe on a pool thread, has no business with one.
+  if (Session::of(ssl)->begun()) return 0;
   const Context& context = Session::of(ssl)->context();
   *size = cookieSize;
   return context.cookieFor(context.cookieKeys_[0], cookie) ? 1 : 0;

@@ -17,6 +17,7 @@ std::atomic<int> liveSessions{0};
 constexpr uint8_t recordAlert = 21, recordHandshake = 22, recordApplication = 23, recordLast = 24;
 constexpr uint8_t messageClientKeyExchange = 16, messageKeyUpdate = 24;
 constexpr size_t maxRecord = 16384 + 2048;
+constexpr size_t maxWaiting = 128;  // datagrams, more than the largest flight in the smallest pieces
 
 // OpenSSL's flight timer in simulated time, µs of real time: it takes less than 15 ms left for expired.
 constexpr unsigned simulatedFlight = 25'000;
@@ -90,7 +91,8 @@ Session* Session::of(const SSL* ssl) { return static_cast<Session*>(SSL_get_app_
 void Session::feed(const uint8_t* data, size_t size) {
   if (size == 0) return;
   if (datagram_) {
-    datagrams_.emplace_back(data, data + size);
+    // A network may lose datagrams, and so may we: what waits has a bound in every state.
+    if (datagrams_.size() - next_ < maxWaiting) datagrams_.emplace_back(data, data + size);
     return;
   }
   if (readAt_ > 0) {
@@ -118,8 +120,16 @@ void Session::run(size_t budget) {
     if (reads_ == before) break;
   }
   if (state_ == State::open && budget > 0) readRecords(budget);
+  dropRead();
   if (state_ == State::open) trim();
   ERR_clear_error();
+}
+
+// Before the handshake is through, too: whoever is talking to us has proved nothing yet.
+void Session::dropRead() {
+  if (next_ < datagrams_.size()) return;
+  next_ = 0;
+  datagrams_ = {};
 }
 
 void Session::advanceHandshake() {
@@ -171,10 +181,6 @@ void Session::fail() {
 
 // Idle sessions are what the service has most of: give back what they do not need.
 void Session::trim() {
-  if (next_ == datagrams_.size()) {
-    next_ = 0;
-    datagrams_ = {};
-  }
   if (readAt_ == stream_.size()) {
     readAt_ = readableTo_ = 0;
     stream_ = {};
@@ -192,7 +198,7 @@ bool Session::offerInput() {
 
 bool Session::offerDatagram() {
   if (hasOffered_) return true;
-  while (next_ < datagrams_.size() && !keepPossibleRecords(datagrams_[next_])) next_++;
+  while (next_ < datagrams_.size() && !keepPossibleRecords(datagrams_[next_])) datagrams_[next_++] = Bytes();
   if (next_ == datagrams_.size()) return false;
   if (awaitsPsk() && pskSuitePending()) {
     findPskIdentity(datagrams_[next_]);

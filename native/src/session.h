@@ -92,6 +92,7 @@ class Session {
   void established();
   void fail();
   void trim();
+  void dropRead();
   void continueSequence(Bytes& datagram);
   static BIO_METHOD* bioMethod();
   static int bioRead(BIO* bio, char* out, int size);

@@ -6,7 +6,7 @@ import { limits } from '../core/limits.ts';
 import type { Log } from '../core/log.ts';
 import type { RandomSource } from '../core/random.ts';
 import type { TokenSource } from '../provision/ports.ts';
-import { claimNames, grantTypes, type TokenGrant, TokenIssuer } from './issuer.ts';
+import { claimNames, grantTypes, type SubjectGrant, TokenIssuer } from './issuer.ts';
 import { knownClient, type OauthClient } from './oauth-clients.ts';
 import { loadOrCreateTokenKey } from './token-key.ts';
 import { createTokenSource } from './tokens.ts';
@@ -23,6 +23,8 @@ export interface IssuerOptions {
   readonly clients?: readonly OauthClient[];
   /** A cloud has seen the device arrive. */
   readonly confirm: (deviceId: Uuid) => Promise<Decision<unknown>>;
+  /** Whether a device may still have new tokens for its old ones. */
+  readonly holds: (deviceId: Uuid) => Promise<boolean>;
   readonly timers: Timers;
   readonly random: RandomSource;
   readonly log: Log;
@@ -116,8 +118,11 @@ function routes(server: FastifyInstance, issuer: () => TokenIssuer, options: Iss
     return { access_token: token.reveal(), token_type: 'Bearer', expires_in: wholeSeconds(expiresAt - at) };
   };
 
-  const granted = (decision: Decision<TokenGrant>, reply: FastifyReply, at: Millis) => {
+  const granted = async (decision: Decision<SubjectGrant>, reply: FastifyReply, at: Millis) => {
     if (!decision.ok) return oauthError(reply, 400, 'invalid_grant');
+    const { deviceId } = decision.value.subject;
+    // A device that was reset, or whose group is disabled, does not live on in its tokens.
+    if (deviceId !== undefined && !(await options.holds(deviceId))) return oauthError(reply, 400, 'invalid_grant');
     const { accessToken, refreshToken, expiresAt } = decision.value;
     return {
       access_token: accessToken.reveal(),

@@ -43,6 +43,11 @@ export interface TokenGrant {
   readonly expiresAt: Millis;
 }
 
+/** Tokens, and whose they are. */
+export interface SubjectGrant extends TokenGrant {
+  readonly subject: TokenSubject;
+}
+
 export interface TokenIssuerDeps {
   readonly key: TokenKey;
   /** `iss`: the base URL under which discovery is served. */
@@ -92,19 +97,16 @@ export class TokenIssuer {
    * What a gateway gives a device for its sign-up token: tokens of its own. The same token may come again: a device whose
    * answer was lost signs up twice (plgd hub #396).
    */
-  async exchange(token: string, now: Millis): Promise<Decision<TokenGrant & { readonly subject: TokenSubject }>> {
+  async exchange(token: string, now: Millis): Promise<Decision<SubjectGrant>> {
     return this.grant(await this.verify(token, 'access', now), now);
   }
 
   /** New tokens for a refresh token. */
-  async refresh(token: string, now: Millis): Promise<Decision<TokenGrant & { readonly subject: TokenSubject }>> {
+  async refresh(token: string, now: Millis): Promise<Decision<SubjectGrant>> {
     return this.grant(await this.verify(token, 'refresh', now), now);
   }
 
-  private grant(
-    verified: Decision<TokenSubject>,
-    now: Millis,
-  ): Decision<TokenGrant & { readonly subject: TokenSubject }> {
+  private grant(verified: Decision<TokenSubject>, now: Millis): Decision<SubjectGrant> {
     if (!verified.ok) return verified;
     const { owner, ownerId, deviceId, audience } = verified.value;
     const subject = { owner, ownerId, deviceId, audience };

@@ -33,6 +33,7 @@ export const errorTable = {
   'admit.denied': { coap: 403, http: 403, text: 'the device is not admitted' },
   'bind.device-id-missing': { coap: 400, http: 400, text: 'the device id is missing or not a UUID' },
   'bind.device-id-taken': { coap: 403, http: 409, text: 'the device id belongs to another manufacturer key' },
+  'bind.too-many-ids': { coap: 503, http: 429, text: 'the device takes new ids too often' },
   'bind.device-id-reserved': { coap: 403, http: 409, text: 'the device id is an owner or hub id' },
   // issue: the CSR and the certificate
   'csr.malformed': { coap: 400, http: 400, text: 'the certificate request is malformed' },

@@ -91,6 +91,11 @@ export const limits = {
     openAttempts: 20_000,
     /** Sessions of one run are joined to one attempt when they follow within this time. */
     run: minutes(5),
+    /** Characters of a peer's own text (a path) that go on record. */
+    recordedText: 200,
+    /** New device ids (factory resets) that one manufacturer key may take at once, and how often one more. */
+    resetBurst: 30,
+    resetInterval: minutes(1),
     /** Entries of one attempt; what a chatty peer does beyond is not recorded. */
     attemptEntries: 500,
     /** Entries of a run are written at its turns (a certificate, the end of a session), at the latest after this. */

@@ -1,5 +1,7 @@
+import type { Millis } from '../core/clock.ts';
 import { type Decision, decided, refused } from '../core/errors.ts';
 import { nilUuid, parseUuid, type Uuid } from '../core/ids.ts';
+import { limits } from '../core/limits.ts';
 import type { Device } from '../store/model.ts';
 import { generationStarted } from './status.ts';
 
@@ -18,7 +20,7 @@ export interface Binding {
  * @param text the device id as the device wrote it.
  * @param reserved the ids of owners and hubs: a certificate for one of them would speak in its name.
  */
-export function bind(device: Device, text: string, reserved: ReadonlySet<Uuid>): Decision<Binding> {
+export function bind(device: Device, text: string, reserved: ReadonlySet<Uuid>, now: Millis): Decision<Binding> {
   const deviceId = parseUuid(text);
   if (deviceId === undefined || deviceId === nilUuid) {
     return refused(
@@ -31,6 +33,16 @@ export function bind(device: Device, text: string, reserved: ReadonlySet<Uuid>):
     return refused('bind.device-id-reserved', { deviceId }, 'reset the device, so that it takes a random device id');
   }
   if (device.deviceId === deviceId) return decided({ kind: 'same', deviceId, generation: device.generation });
+  const { resetBurst, resetInterval } = limits.provision;
+  // Each id is a reservation for ever: without a pace one key could take any number of them.
+  if (device.generation >= resetBurst + Math.floor((now - device.createdAt) / resetInterval)) {
+    const evidence = { deviceId, generation: device.generation };
+    return refused(
+      'bind.too-many-ids',
+      evidence,
+      'find out why the device keeps resetting itself; it may go on in a minute',
+    );
+  }
   const kind = device.deviceId === undefined ? 'first' : 'reset';
   return decided({ kind, deviceId, generation: device.generation + 1 });
 }

@@ -7,7 +7,7 @@ import { type IssuedCertificate, issueIdentity, randomSerial } from '../pki/issu
 import type { PeerChain } from '../pki/path.ts';
 import type { Device, EnrollmentGroup, Stage } from '../store/model.ts';
 import { admit } from './admit.ts';
-import { attest } from './attest.ts';
+import { type Attestation, attest } from './attest.ts';
 import { authorize } from './authorize.ts';
 import { bind, bound, settleClaim } from './bind.ts';
 import { configure } from './configure.ts';
@@ -29,6 +29,7 @@ import { refusalOfFault } from './fault.ts';
 import { explainHandshake } from './handshake.ts';
 import { credentialBundle, credentialOf, judgeRequest } from './issue.ts';
 import { match } from './match.ts';
+import type { Policy } from './policy.ts';
 import type { ProvisionerDeps } from './ports.ts';
 import type { SessionRecord } from './session-record.ts';
 import { stepFailed, stepServed } from './status.ts';
@@ -203,7 +204,8 @@ export class DeviceSession implements ProvisioningSession {
     const stored = await changeDevice(this.deps.store, keyId, known, enroll, now);
     if (stored === undefined) throw new TypeError(`no record of ${keyId}`);
     this.record.device = stored;
-    this.standing = { state: 'admitted', groupId: group.id, device: new DeviceRecord(this.deps.store, stored) };
+    const device = new DeviceRecord(this.deps.store, stored);
+    this.standing = { state: 'admitted', groupId: group.id, device, attestation, policy };
     return decided(undefined);
   }
 
@@ -215,7 +217,7 @@ export class DeviceSession implements ProvisioningSession {
     const present = await device.refresh();
     if (present === undefined)
       throw failure('service.busy', { keyId }, 'the record of the device is gone; it starts anew');
-    const binding = bind(present, text, policy.current.reserved);
+    const binding = bind(present, text, policy.current.reserved, now);
     if (!binding.ok) return binding;
     const { kind, deviceId, generation } = binding.value;
     if (this.configured !== undefined && this.configured !== deviceId) {
@@ -274,7 +276,7 @@ export class DeviceSession implements ProvisioningSession {
       if (this.standing.state === 'refused') return { ok: false, refusal: this.standing.refusal };
       this.stage = 'admit';
       const outcome = await this.decide(async () => {
-        const standing = this.presentStanding();
+        const standing = this.presentStanding(now);
         if (!standing.ok) return standing;
         this.stage = stageOf[step];
         const { group, device } = standing.value;
@@ -297,12 +299,21 @@ export class DeviceSession implements ProvisioningSession {
   }
 
   /** Whether the peer may (still) be served: its group may have changed since the handshake. */
-  private presentStanding(): Decision<{ readonly group: EnrollmentGroup; readonly device: DeviceRecord }> {
+  private presentStanding(now: Millis): Decision<{ readonly group: EnrollmentGroup; readonly device: DeviceRecord }> {
     if (this.standing.state !== 'admitted') {
       return refused('request.out-of-order', {}, 'finish the handshake before asking');
     }
-    const { groupId, device } = this.standing;
-    const group = this.deps.policy.current.groups.get(groupId);
+    const { groupId, device, attestation } = this.standing;
+    const policy = this.deps.policy.current;
+    if (policy !== this.standing.policy) {
+      const matched = match(attestation, policy, now);
+      if (!matched.ok) return matched;
+      if (matched.value.group.id !== groupId) {
+        return refused('request.out-of-order', { groupId }, 'the device belongs to another group now; it starts anew');
+      }
+      this.standing = { ...this.standing, policy };
+    }
+    const group = policy.groups.get(groupId);
     if (group === undefined) {
       const { subject } = device.present.manufacturer;
       return refused('match.no-group', { groupId, subject }, 'the enrollment group has been deleted');
@@ -362,7 +373,14 @@ export class DeviceSession implements ProvisioningSession {
 type Standing =
   | { readonly state: 'unknown' }
   | { readonly state: 'refused'; readonly refusal: Refusal }
-  | { readonly state: 'admitted'; readonly groupId: Uuid; readonly device: DeviceRecord };
+  | {
+      readonly state: 'admitted';
+      readonly groupId: Uuid;
+      readonly device: DeviceRecord;
+      readonly attestation: Attestation;
+      /** The policy it was last judged by. */
+      readonly policy: Policy;
+    };
 
 /** What a step came to: the answer, the facts for the attempt, and what it changes on the record of the device. */
 interface Served<T> {

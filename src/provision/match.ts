@@ -21,7 +21,10 @@ export interface Match {
 export function match(attestation: Attestation, policy: Policy, now: Millis): Decision<Match> {
   if (attestation.mechanism === 'psk') {
     const group = policy.groups.get(attestation.groupId);
-    if (group) return decided({ group, by: { identity: attestation.identity } });
+    const known = [...policy.psk.values()].some(
+      (psk) => psk.groupId === attestation.groupId && psk.identity === attestation.identity,
+    );
+    if (group && known) return decided({ group, by: { identity: attestation.identity } });
     return refused('match.no-group', { identity: attestation.identity }, 'add the identity to an enrollment group');
   }
   const candidates = candidatesOf(attestation.path, policy);

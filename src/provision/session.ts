@@ -26,6 +26,8 @@ export interface Provisioner {
    * @throws FirstbootError service.store
    */
   confirm(deviceId: string, now: Millis): Promise<Decision<Device>>;
+  /** Whether `deviceId` is what a device is called now, and its group is there and enabled. @throws FirstbootError service.store */
+  holds(deviceId: Uuid): Promise<boolean>;
   /** Once at the start: takes up the runs that an earlier process left open. */
   restore(now: Millis): Promise<void>;
   /** When `handleTimeout` wants to be called. */
@@ -63,6 +65,11 @@ export function createProvisioner(deps: ProvisionerDeps): Provisioner {
       return recorder.size;
     },
     confirm: (deviceId, now) => confirmDevice(deps, recorder, deviceId, now),
+    holds: async (deviceId) => {
+      const keyId = await store.ownerOfDeviceId(deviceId);
+      const device = keyId === undefined ? undefined : await store.device(keyId);
+      return device?.deviceId === deviceId && policy.current.groups.get(device.groupId)?.enabled === true;
+    },
     restore: async (now) => {
       await giveUp(await recorder.restore(now), now);
       await recorder.settle(now);

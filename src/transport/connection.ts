@@ -40,7 +40,6 @@ export class Connection {
   receive(bytes: Uint8Array, now: Millis): void {
     if (this.ended) return;
     this.received += bytes.length;
-    this.lastActivity = now;
     this.association.receive(bytes, now);
     this.pump(now);
   }
@@ -190,6 +189,8 @@ export class Connection {
 
   private secureEvent(event: AssociationEvent, now: Millis): void {
     if (this.ended) return;
+    // Not on receipt: datagrams with a forged sender would keep a session alive whose peer is gone.
+    this.lastActivity = now;
     switch (event.type) {
       case 'message':
         this.endpoint?.receive(event.bytes, now);

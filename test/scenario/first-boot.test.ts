@@ -213,3 +213,26 @@ test('a device that asks for the uuid of another one is refused, and the other o
   const records = await world.store.devices({ limit: 10 });
   expect(records.filter(({ deviceId }) => deviceId === honest.state.deviceId)).toHaveLength(1);
 });
+
+test('a device whose manufacturer is struck off in mid-session gets nothing more', async () => {
+  const strikeOff = async (): Promise<void> => {
+    for (const group of await world.store.groups.list()) {
+      const x509 = { anchors: [], intermediates: [], crls: [], expiredGrace: 0 };
+      await world.store.groups.put({ ...group, attestation: { ...group.attestation, x509 } });
+    }
+    await world.provisioner.policy.refresh();
+  };
+  await create({
+    fault: ({ path }) => (path.at(-1) === 'cloud-configuration' ? { type: 'delay', ms: seconds(5) } : undefined),
+  });
+  const device = await bootDevice({ world });
+  await world.run(() => (world.requests.get('cloud-configuration') ?? 0) > 0);
+  await strikeOff();
+  await world.run(() => false, seconds(8));
+  expect(device.state.cloud).toBeUndefined();
+  const [attempt] = await attemptsOf(world);
+  const refusals = attempt?.entries.flatMap((entry) =>
+    entry.type === 'stage' && entry.refusal ? [entry.refusal.code] : [],
+  );
+  expect(refusals).toContain('match.no-group');
+});

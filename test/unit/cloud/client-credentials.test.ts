@@ -57,6 +57,7 @@ describe("tokens from the built-in issuer's own token endpoint", () => {
       port: 0,
       keyFile: join(folder.path, 'token-key.pem'),
       clients: [{ id: 'a client', secret: new Secret(secret) }],
+      holds: async () => true,
       confirm: async () => decided(undefined),
       timers: systemTimers,
       random: systemRandom,

@@ -13,6 +13,7 @@ import { temporaryFolder } from '../../support/temporary-folder.ts';
 
 const client = { id: 'a client', secret: new Secret('s:ecr&t%') };
 const strangeDevice = '00000000-cafe-baba-0000-000000000001';
+const resetDevice = '00000000-cafe-baba-0000-000000000002';
 
 describe('the built-in issuer over HTTP', () => {
   let folder: Awaited<ReturnType<typeof temporaryFolder>>;
@@ -24,6 +25,7 @@ describe('the built-in issuer over HTTP', () => {
       port: 0,
       keyFile: join(folder.path, 'token-key.pem'),
       clients: [client],
+      holds: async (id) => id !== resetDevice,
       confirm: async (id) => {
         if (id === strangeDevice) return refused('confirm.unknown-device', { id }, '');
         confirmed.push(id);
@@ -87,6 +89,16 @@ describe('the built-in issuer over HTTP', () => {
     const verified = await issuer.issuer.verify(access_token, 'access', Date.now());
     expect(verified).toMatchObject({ ok: true, value: { owner: owner.name, deviceId, audience: hubId } });
     expect((await askToken({ ...form, 'https://plgd.dev/deviceId': 'no uuid' })).status).toBe(400);
+  });
+
+  it('gives a device that was reset or shut out no new tokens for its old ones', async () => {
+    const grant = (id: string) => ({
+      grant_type: 'urn:ietf:params:oauth:grant-type:token-exchange',
+      subject_token: deviceToken(id).reveal(),
+    });
+    expect((await askToken(grant(deviceId))).status).toBe(200);
+    const refused = await askToken(grant(resetDevice));
+    expect([refused.status, await refused.json()]).toEqual([400, { error: 'invalid_grant' }]);
   });
 
   it('takes a confirmation with the token of a device, and tells whose it is', async () => {

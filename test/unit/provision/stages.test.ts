@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { seconds } from '../../../src/core/clock.ts';
 import type { ErrorCode } from '../../../src/core/errors.ts';
+import { limits } from '../../../src/core/limits.ts';
 import { statusFlags } from '../../../src/core/status.ts';
 import { admit } from '../../../src/provision/admit.ts';
 import { authorize } from '../../../src/provision/authorize.ts';
@@ -60,7 +61,7 @@ describe('bind', () => {
     ['the id it has, in capitals', known, someUuid(2).toUpperCase(), 'same', 3],
     ['a new id', known, someUuid(3), 'reset', 4],
   ] as const)('%s', (_, device, text, kind, generation) => {
-    const binding = bind(device, text, reserved);
+    const binding = bind(device, text, reserved, device.createdAt);
     expect(binding).toEqual({ ok: true, value: { kind, deviceId: text.toLowerCase(), generation } });
     expect(bound(device, text.toLowerCase()).generation).toBe(generation);
   });
@@ -73,7 +74,15 @@ describe('bind', () => {
     [someUuid(90), 'bind.device-id-reserved'],
     [someUuid(90).toUpperCase(), 'bind.device-id-reserved'],
   ])('"%s" is refused', (text, code) => {
-    expect(codeOf(bind(fresh, text, reserved))).toBe(code);
+    expect(codeOf(bind(fresh, text, reserved, fresh.createdAt))).toBe(code);
+  });
+
+  test('a key that keeps taking new ids is slowed down, and goes on after a while', () => {
+    const { resetBurst, resetInterval } = limits.provision;
+    const restless = { ...known, generation: resetBurst };
+    expect(codeOf(bind(restless, someUuid(3), reserved, restless.createdAt))).toBe('bind.too-many-ids');
+    expect(bind(restless, restless.deviceId ?? '', reserved, restless.createdAt)).toMatchObject({ ok: true });
+    expect(bind(restless, someUuid(3), reserved, restless.createdAt + resetInterval)).toMatchObject({ ok: true });
   });
 
   test('the claim of another key is refused, and both keys are named', () => {
