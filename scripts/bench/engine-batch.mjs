@@ -33,10 +33,10 @@ export class EngineBatch {
     throw new Error('handshakes in memory did not end');
   }
 
-  clientTurn({ client, toServer, toClient, established }) {
+  clientTurn({ client, toServer, toClient }) {
     const now = Date.now();
     for (const bytes of toClient.splice(0)) client.receive(bytes, now);
-    if (client.takeEvents().some(({ type }) => type === 'established') && !established) client.close(now);
+    if (client.takeEvents().some(({ type }) => type === 'established')) client.close(now);
     toServer.push(...client.takeOutput());
   }
 

@@ -17,7 +17,7 @@ it('hundreds of handshakes, good and refused, closed and aborted, leave no memor
   expect((rounds[15]?.residentBytes ?? Number.NaN) - (rounds[5]?.residentBytes ?? Number.NaN)).toBeLessThan(4 << 20);
 });
 
-it('keeps none of the that is sent into an unfinished handshake', () => {
+it('keeps no junk that is sent into an unfinished handshake', () => {
   const server = serverContext();
   const hello = firstHello();
   const cookie = cookieIn(server.listen('attacker:1', forge(hello, noCookie, 0, 0), now));
