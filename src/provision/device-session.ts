@@ -7,7 +7,7 @@ import { type IssuedCertificate, issueIdentity, randomSerial } from '../pki/issu
 import type { PeerChain } from '../pki/path.ts';
 import type { Device, EnrollmentGroup, Stage } from '../store/model.ts';
 import { admit } from './admit.ts';
-import { type Attestation, attest } from './attest.ts';
+import { attest } from './attest.ts';
 import { authorize } from './authorize.ts';
 import { bind, bound, settleClaim } from './bind.ts';
 import { configure } from './configure.ts';
@@ -29,9 +29,9 @@ import { refusalOfFault } from './fault.ts';
 import { explainHandshake } from './handshake.ts';
 import { credentialBundle, credentialOf, judgeRequest } from './issue.ts';
 import { match } from './match.ts';
-import type { Policy } from './policy.ts';
 import type { ProvisionerDeps } from './ports.ts';
 import type { SessionRecord } from './session-record.ts';
+import { judgeAgain, type Standing } from './standing.ts';
 import { stepFailed, stepServed } from './status.ts';
 
 /**
@@ -298,28 +298,12 @@ export class DeviceSession implements ProvisioningSession {
     });
   }
 
-  /** Whether the peer may (still) be served: its group may have changed since the handshake. */
+  /** Whether the peer may (still) be served: the policy may have changed since it was judged. */
   private presentStanding(now: Millis): Decision<{ readonly group: EnrollmentGroup; readonly device: DeviceRecord }> {
-    if (this.standing.state !== 'admitted') {
-      return refused('request.out-of-order', {}, 'finish the handshake before asking');
-    }
-    const { groupId, device, attestation } = this.standing;
-    const policy = this.deps.policy.current;
-    if (policy !== this.standing.policy) {
-      const matched = match(attestation, policy, now);
-      if (!matched.ok) return matched;
-      if (matched.value.group.id !== groupId) {
-        return refused('request.out-of-order', { groupId }, 'the device belongs to another group now; it starts anew');
-      }
-      this.standing = { ...this.standing, policy };
-    }
-    const group = policy.groups.get(groupId);
-    if (group === undefined) {
-      const { subject } = device.present.manufacturer;
-      return refused('match.no-group', { groupId, subject }, 'the enrollment group has been deleted');
-    }
-    const admitted = admit(group, device.present);
-    return admitted.ok ? decided({ group, device }) : admitted;
+    const judged = judgeAgain(this.standing, this.deps.policy.current, now);
+    if (!judged.ok) return judged;
+    this.standing = judged.value.standing;
+    return decided({ group: judged.value.group, device: judged.value.standing.device });
   }
 
   /** Runs a decision; what it throws becomes a refusal. */
@@ -369,18 +353,6 @@ export class DeviceSession implements ProvisioningSession {
     return done;
   }
 }
-
-type Standing =
-  | { readonly state: 'unknown' }
-  | { readonly state: 'refused'; readonly refusal: Refusal }
-  | {
-      readonly state: 'admitted';
-      readonly groupId: Uuid;
-      readonly device: DeviceRecord;
-      readonly attestation: Attestation;
-      /** The policy it was last judged by. */
-      readonly policy: Policy;
-    };
 
 /** What a step came to: the answer, the facts for the attempt, and what it changes on the record of the device. */
 interface Served<T> {
