@@ -5,6 +5,7 @@ import { decodeCertificates } from '../codec/pem.ts';
 import { failure } from '../core/errors.ts';
 import { isUuid } from '../core/ids.ts';
 import { limits } from '../core/limits.ts';
+import { hasCode, syncFolder } from '../pki/files.ts';
 import type { DeviceState } from './state.ts';
 
 /** Where a device keeps its state. A save is whole or has not happened. */
@@ -154,15 +155,3 @@ function isCertificates(pem: unknown): boolean {
 
 const damaged = (file: string, found: string, cause?: unknown): Error =>
   failure('device.state', { file, found }, 'restore the file, or reset the device to its factory state', cause);
-
-async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-}
-
-const hasCode = (error: unknown, code: string): boolean =>
-  error instanceof Error && 'code' in error && error.code === code;

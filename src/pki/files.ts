@@ -148,7 +148,8 @@ async function writeSynced(file: string, text: string, mode: number): Promise<vo
   }
 }
 
-async function syncFolder(folder: string): Promise<void> {
+/** A new name in a folder is safe from a power cut only when the folder is on the disk, too. */
+export async function syncFolder(folder: string): Promise<void> {
   const handle = await open(folder, 'r');
   try {
     await handle.sync();
@@ -183,5 +184,6 @@ function unusable(file: string, error: unknown): FirstbootError {
   );
 }
 
-const hasCode = (error: unknown, code: string): boolean =>
+/** Whether a file system call failed for this reason. */
+export const hasCode = (error: unknown, code: string): boolean =>
   error instanceof Error && 'code' in error && error.code === code;
