@@ -29,8 +29,6 @@ export const errorTable = {
   // match, admit, bind
   'match.no-group': { coap: 403, http: 403, text: 'no enrollment group takes this device' },
   'admit.group-disabled': { coap: 403, http: 403, text: 'the enrollment group is disabled' },
-  'admit.pending': { coap: 503, http: 409, text: 'waiting for approval' },
-  'admit.denied': { coap: 403, http: 403, text: 'the device is not admitted' },
   'bind.device-id-missing': { coap: 400, http: 400, text: 'the device id is missing or not a UUID' },
   'bind.device-id-taken': { coap: 403, http: 409, text: 'the device id belongs to another manufacturer key' },
   'bind.too-many-ids': { coap: 503, http: 429, text: 'the device takes new ids too often' },
@@ -56,23 +54,19 @@ export const errorTable = {
   'cloud.token': { coap: 401, http: 401, text: 'the token is not valid here' },
   'cloud.device-id': { coap: 401, http: 401, text: 'the token or the request is for another device' },
   'cloud.not-signed-in': { coap: 401, http: 401, text: 'sign in first' },
-  'cloud.client': { coap: 401, http: 401, text: 'the client is not known or its secret is wrong' },
   // requests
   'request.malformed': { coap: 400, http: 400, text: 'the request cannot be parsed' },
   'request.too-large': { coap: 413, http: 413, text: 'the request is too large' },
-  'request.incomplete': { coap: 400, http: 400, text: 'a block of the request is missing' },
   'request.unknown-path': { coap: 404, http: 404, text: 'unknown path' },
   'request.method': { coap: 405, http: 405, text: 'method not allowed' },
   'request.accept': { coap: 406, http: 406, text: 'the content format asked for is not offered' },
   'request.content-format': { coap: 415, http: 415, text: 'the content format is not supported' },
-  'request.bad-option': { coap: 402, http: 400, text: 'an unknown or malformed critical option' },
   'request.out-of-order': { coap: 400, http: 409, text: 'an earlier step of the provisioning is missing' },
   // codecs
   'cbor.malformed': { coap: 400, http: 400, text: 'the CBOR is malformed' },
   'cbor.limit': { coap: 400, http: 400, text: 'the CBOR exceeds a limit' },
   'der.malformed': { coap: 400, http: 400, text: 'the DER is malformed' },
   'pem.malformed': { coap: 400, http: 400, text: 'the PEM is malformed' },
-  'coap.malformed': { coap: 400, http: 400, text: 'the CoAP message is malformed' },
   // the service itself
   'service.busy': { coap: 503, http: 503, text: 'busy, try again' },
   'service.store': { coap: 503, http: 503, text: 'the store is not available' },
