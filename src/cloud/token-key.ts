@@ -3,6 +3,7 @@ import { link, mkdir, open, readFile, stat, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { calculateJwkThumbprint, type JWK } from 'jose';
 import { failure } from '../core/errors.ts';
+import { hasCode } from '../pki/files.ts';
 
 /** The key that signs access tokens, P-256. */
 export interface TokenKey {
@@ -66,7 +67,7 @@ async function writeNew(file: string, text: string): Promise<boolean> {
     await link(fresh, file);
     return true;
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return false;
+    if (hasCode(error, 'EEXIST')) return false;
     throw unusable(file, 'cannot be written', 'choose a folder that can be written', error);
   } finally {
     await unlink(fresh);

@@ -26,5 +26,9 @@ export function parseCoapUri(text: string): Decision<CoapUri> {
 }
 
 export function formatCoapUri({ scheme, host, port }: CoapUri): string {
-  return `${scheme}://${host.includes(':') ? `[${host}]` : host}:${port}`;
+  return `${scheme}://${formatHostPort(host, port)}`;
 }
+
+/** `host:port`, an IPv6 address in brackets (RFC 3986 §3.2.2). */
+export const formatHostPort = (host: string, port: number): string =>
+  `${host.includes(':') ? `[${host}]` : host}:${port}`;

@@ -173,7 +173,7 @@ interface Live {
   roundTrips: number;
 }
 
-const noTraffic: Traffic = { bytesIn: 0, bytesOut: 0, transmissions: 0 };
+const noTraffic: Traffic = { bytesIn: 0, bytesOut: 0 };
 
 /** Cookie and two flights (DTLS 1.2); TCP's own and two flights (TLS 1.2), one (TLS 1.3). */
 const handshakeRoundTrips = { 'DTLSv1.2': 3, 'TLSv1.2': 3, 'TLSv1.3': 2 } as const;

@@ -1,5 +1,5 @@
 import type { CoapEndpoint, CoapEvent, IncomingRequest, OutgoingRequest, OutgoingResponse } from '../coap/endpoint.ts';
-import type { Clock, Millis } from '../core/clock.ts';
+import { type Clock, earlier, type Millis } from '../core/clock.ts';
 import { limits } from '../core/limits.ts';
 import type { Association, AssociationEnd, AssociationEvent } from '../secure/association.ts';
 
@@ -22,7 +22,6 @@ export class Connection {
   private paused = false;
   private received = 0;
   private sent = 0;
-  private transmissions = 0;
 
   constructor(association: Association, options: ConnectionOptions) {
     this.association = association;
@@ -86,9 +85,7 @@ export class Connection {
     this.endpoint?.release(now);
     this.pump(now);
     if (this.ended) return;
-    this.association.close(now);
-    this.flush();
-    this.finish({ reason: 'local' }, now);
+    this.leave({ reason: 'local' }, now);
   }
 
   /** Ends without a word. */
@@ -109,12 +106,9 @@ export class Connection {
 
   nextTimeout(): Millis | undefined {
     if (this.ended) return undefined;
-    const due = [this.association.nextTimeout(), this.endpoint?.nextTimeout()];
-    if (this.options.idle !== undefined) due.push(this.lastActivity + this.options.idle);
-    return due.reduce(
-      (first, at) => (at === undefined || (first !== undefined && first <= at) ? first : at),
-      undefined,
-    );
+    const { idle } = this.options;
+    const due = earlier(this.association.nextTimeout(), this.endpoint?.nextTimeout());
+    return earlier(due, idle === undefined ? undefined : this.lastActivity + idle);
   }
 
   handleTimeout(now: Millis): void {
@@ -123,19 +117,12 @@ export class Connection {
     this.endpoint?.handleTimeout(now);
     this.pump(now);
     if (this.ended || this.options.idle === undefined) return;
-    if (now < this.lastActivity + this.options.idle) return;
-    this.association.close(now);
-    this.flush();
-    this.finish({ reason: 'idle' }, now);
+    if (now >= this.lastActivity + this.options.idle) this.leave({ reason: 'idle' }, now);
   }
 
-  /** Bytes and datagrams (or TLS writes) on the wire so far, secure layer included. */
+  /** Bytes on the wire so far, secure layer included. */
   get traffic(): Traffic {
-    return { bytesIn: this.received, bytesOut: this.sent, transmissions: this.transmissions };
-  }
-
-  get established(): boolean {
-    return this.endpoint !== undefined;
+    return { bytesIn: this.received, bytesOut: this.sent };
   }
 
   get closed(): boolean {
@@ -155,11 +142,11 @@ export class Connection {
     try {
       while (this.pumpAgain && !this.ended) {
         this.pumpAgain = false;
-        this.flush();
+        this.flush(now);
         // Events that are not taken stop the association from decrypting more.
         if (!this.overloaded) for (const event of this.association.takeEvents()) this.secureEvent(event, now);
         for (const event of this.endpoint?.takeEvents() ?? []) this.coapEvent(event, now);
-        this.flush();
+        this.flush(now);
         this.leaveIfDone(now);
       }
     } finally {
@@ -177,12 +164,10 @@ export class Connection {
     this.options.onPause?.(paused);
   }
 
-  private flush(): void {
-    const now = this.options.clock.now();
+  private flush(now: Millis): void {
     for (const message of this.endpoint?.takeOutput() ?? []) this.association.send(message, now);
     for (const bytes of this.association.takeOutput()) {
       this.sent += bytes.length;
-      this.transmissions++;
       this.options.transmit(bytes);
     }
   }
@@ -200,7 +185,7 @@ export class Connection {
         this.emit(event, now);
         break;
       case 'closed':
-        this.flush();
+        this.flush(now);
         this.finish(event.end, now);
         return;
       default:
@@ -231,9 +216,14 @@ export class Connection {
   /** A peer that released the session still gets the answers it asked for (RFC 8323 §5.5); one that broke it does not. */
   private leaveIfDone(now: Millis): void {
     if (!this.leaving || (this.leaving.reason === 'released' && this.open > 0)) return;
+    this.leave(this.leaving, now);
+  }
+
+  /** Says goodbye below CoAP, and ends. */
+  private leave(end: ConnectionEnd, now: Millis): void {
     this.association.close(now);
-    this.flush();
-    this.finish(this.leaving, now);
+    this.flush(now);
+    this.finish(end, now);
   }
 
   private finish(end: ConnectionEnd, now: Millis): void {
@@ -277,5 +267,4 @@ export type ConnectionEnd =
 export interface Traffic {
   readonly bytesIn: number;
   readonly bytesOut: number;
-  readonly transmissions: number;
 }

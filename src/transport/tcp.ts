@@ -1,5 +1,6 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import { createStreamEndpoint } from '../coap/stream.ts';
+import { formatHostPort } from '../coap/uri.ts';
 import type { Timers } from '../core/clock.ts';
 import { limits } from '../core/limits.ts';
 import type { RandomSource } from '../core/random.ts';
@@ -132,4 +133,4 @@ export function streamSession(socket: Socket, options: StreamSessionOptions): Li
 }
 
 const addressText = ({ remoteAddress = '?', remotePort = 0 }: Socket): string =>
-  remoteAddress.includes(':') ? `[${remoteAddress}]:${remotePort}` : `${remoteAddress}:${remotePort}`;
+  formatHostPort(remoteAddress, remotePort);

@@ -1,6 +1,7 @@
 import { createSocket, type RemoteInfo } from 'node:dgram';
 import { lookup } from 'node:dns';
 import { isIP, isIPv6 } from 'node:net';
+import { formatHostPort } from '../coap/uri.ts';
 import { DatagramServer } from './datagram-server.ts';
 import { listenError } from './listen-error.ts';
 import type { CoapServer, CoapServerOptions } from './session.ts';
@@ -45,8 +46,7 @@ export async function listenUdp(options: CoapServerOptions): Promise<CoapServer>
   };
 }
 
-const peerOf = ({ address, port }: RemoteInfo): string =>
-  address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
+const peerOf = ({ address, port }: RemoteInfo): string => formatHostPort(address, port);
 
 /** A datagram that could not be sent is a datagram lost: the protocol above repeats it. */
 const ignoreSendError = (): void => undefined;

@@ -1,4 +1,4 @@
-import type { ManualTimers, Millis } from '../../src/core/clock.ts';
+import { earlier, type ManualTimers, type Millis } from '../../src/core/clock.ts';
 import { type RandomSource, randomFraction } from '../../src/core/random.ts';
 
 export type Side = 'left' | 'right';
@@ -197,11 +197,7 @@ export class Pair {
   }
 
   private nextStep(): Millis | undefined {
-    const due = [this.timers.next(), this.left.nextTimeout(), this.right.nextTimeout()];
-    return due.reduce(
-      (first, at) => (at === undefined || (first !== undefined && first <= at) ? first : at),
-      undefined,
-    );
+    return earlier(this.timers.next(), earlier(this.left.nextTimeout(), this.right.nextTimeout()));
   }
 }
 

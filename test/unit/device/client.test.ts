@@ -21,7 +21,7 @@ class DeadNetwork {
   open(request: OpenRequest): DeviceConnection {
     this.opened.push(request);
     return {
-      traffic: { bytesIn: 0, bytesOut: 0, transmissions: 0 },
+      traffic: { bytesIn: 0, bytesOut: 0 },
       request: () => undefined,
       respond: () => undefined,
       cancel: () => undefined,
