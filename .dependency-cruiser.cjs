@@ -14,6 +14,7 @@ const layers = [
   'dialects',
   'cloud',
   'device',
+  'fleet',
   'ops',
   'cli',
 ];

@@ -10,6 +10,7 @@ import { Secret } from '../../src/core/secret.ts';
 import { type DevelopmentSettings, developmentHub, developmentSettings } from '../../src/development.ts';
 import { type DeviceConnection, type Network, type OpenRequest, shifted } from '../../src/device/network.ts';
 import { createOcfDialect } from '../../src/dialects/ocf/dialect.ts';
+import { type LinkFaults, SimulatedLink } from '../../src/fleet/link.ts';
 import { createDevelopmentPki, type DevelopmentPki } from '../../src/pki/development.ts';
 import { PolicySource } from '../../src/provision/policy.ts';
 import type { EntryListener } from '../../src/provision/ports.ts';
@@ -23,7 +24,6 @@ import { Alarm } from '../../src/transport/alarm.ts';
 import { blockExponentFor } from '../../src/transport/block-size.ts';
 import { DatagramServer } from '../../src/transport/datagram-server.ts';
 import { LiveSession, type Session, type SessionOwner } from '../../src/transport/session.ts';
-import { type LinkFaults, SimulatedLink } from './link.ts';
 import { temporaryFolder } from './temporary-folder.ts';
 
 /** What shall happen to one request. */

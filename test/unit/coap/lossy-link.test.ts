@@ -5,8 +5,9 @@ import { createStreamEndpoint } from '../../../src/coap/stream.ts';
 import { equalBytes } from '../../../src/core/bytes.ts';
 import { ManualTimers } from '../../../src/core/clock.ts';
 import { seededRandom } from '../../../src/core/random.ts';
+import { type LinkFaults, type Sent, SimulatedLink } from '../../../src/fleet/link.ts';
 import { serve, someBytes } from '../../support/coap.ts';
-import { type LinkFaults, Pair, type Sent, SimulatedLink } from '../../support/link.ts';
+import { Pair } from '../../support/pair.ts';
 
 interface Run {
   readonly pair: Pair;
