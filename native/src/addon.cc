@@ -1,129 +1,16 @@
 // The N-API face (version 8): plain functions over opaque handles. src/secure/native.ts has their types.
 //
 // Nothing here is static but the counters: all handles belong to the JavaScript values that hold them.
-#include <node_api.h>
-
 #include <atomic>
 #include <cstdio>
-#include <cstring>
 
 #include "session.h"
+#include "signing-key.h"
+#include "values.h"
 
 namespace {
 
 std::atomic<int> liveContexts{0}, runningJobs{0};
-
-// ---- values ----------------------------------------------------------------------------------------------------------
-
-napi_value property(napi_env env, napi_value object, const char* name) {
-  napi_value value = nullptr;
-  napi_get_named_property(env, object, name, &value);
-  return value;
-}
-
-napi_valuetype typeOf(napi_env env, napi_value value) {
-  napi_valuetype type = napi_undefined;
-  napi_typeof(env, value, &type);
-  return type;
-}
-
-bool readBytes(napi_env env, napi_value value, const uint8_t** data, size_t* size) {
-  napi_typedarray_type type;
-  void* start = nullptr;
-  bool is = false;
-  if (napi_is_typedarray(env, value, &is) != napi_ok || !is) return false;
-  if (napi_get_typedarray_info(env, value, &type, size, &start, nullptr, nullptr) != napi_ok) return false;
-  *data = static_cast<const uint8_t*>(start);
-  return type == napi_uint8_array;
-}
-
-Bytes toBytes(napi_env env, napi_value value) {
-  const uint8_t* data = nullptr;
-  size_t size = 0;
-  return readBytes(env, value, &data, &size) && size > 0 ? Bytes(data, data + size) : Bytes();
-}
-
-std::string toText(napi_env env, napi_value value) {
-  size_t size = 0;
-  if (napi_get_value_string_utf8(env, value, nullptr, 0, &size) != napi_ok) return {};
-  std::string text(size, 0);
-  napi_get_value_string_utf8(env, value, text.data(), size + 1, &size);
-  return text;
-}
-
-double toNumber(napi_env env, napi_value value) {
-  double number = 0;
-  napi_get_value_double(env, value, &number);
-  return number;
-}
-
-bool toBool(napi_env env, napi_value value) {
-  bool flag = false;
-  napi_get_value_bool(env, value, &flag);
-  return flag;
-}
-
-template <typename T>
-std::vector<T> toList(napi_env env, napi_value list, T (*convert)(napi_env, napi_value)) {
-  uint32_t count = 0;
-  napi_get_array_length(env, list, &count);
-  std::vector<T> out;
-  for (uint32_t i = 0; i < count; i++) {
-    napi_value element = nullptr;
-    napi_get_element(env, list, i, &element);
-    out.push_back(convert(env, element));
-  }
-  return out;
-}
-
-napi_value fromBytes(napi_env env, const Bytes& bytes) {
-  void* data = nullptr;
-  napi_value buffer = nullptr, view = nullptr;
-  napi_create_arraybuffer(env, bytes.size(), &data, &buffer);
-  if (!bytes.empty()) memcpy(data, bytes.data(), bytes.size());
-  napi_create_typedarray(env, napi_uint8_array, bytes.size(), buffer, 0, &view);
-  return view;
-}
-
-napi_value fromText(napi_env env, const std::string& text) {
-  napi_value value = nullptr;
-  napi_create_string_utf8(env, text.data(), text.size(), &value);
-  return value;
-}
-
-napi_value fromNumber(napi_env env, double number) {
-  napi_value value = nullptr;
-  napi_create_double(env, number, &value);
-  return value;
-}
-
-napi_value undefined(napi_env env) {
-  napi_value value = nullptr;
-  napi_get_undefined(env, &value);
-  return value;
-}
-
-class List {
- public:
-  explicit List(napi_env env) : env_(env) { napi_create_array(env, &array_); }
-  void add(napi_value value) { napi_set_element(env_, array_, size_++, value); }
-  napi_value get() const { return array_; }
-
- private:
-  napi_env env_;
-  napi_value array_ = nullptr;
-  uint32_t size_ = 0;
-};
-
-napi_value fromList(napi_env env, const std::vector<Bytes>& list) {
-  List out(env);
-  for (const auto& bytes : list) out.add(fromBytes(env, bytes));
-  return out.get();
-}
-
-void setProperty(napi_env env, napi_value object, const char* name, napi_value value) {
-  napi_set_named_property(env, object, name, value);
-}
 
 napi_value fail(napi_env env, const std::string& message) {
   napi_throw_error(env, nullptr, message.c_str());
@@ -147,7 +34,7 @@ using ContextHandle = std::shared_ptr<Context>;
 
 struct SessionHandle {
   std::unique_ptr<Session> session;
-  bool busy = false;  // a pool thread owns the session
+  bool busy = false;  // a step runs, on a pool thread or in the middle of a call to JavaScript
   bool freeWhenDone = false;
 };
 
@@ -334,6 +221,7 @@ napi_value createContext(napi_env env, napi_callback_info info) {
   options.maxVersion = static_cast<int>(size("maxVersion"));
   options.chain = toList(env, property(env, from, "chain"), toBytes);
   options.privateKey = toBytes(env, property(env, from, "privateKey"));
+  options.publicKey = toBytes(env, property(env, from, "publicKey"));
   options.ciphers = toText(env, property(env, from, "ciphers"));
   options.groups = toText(env, property(env, from, "groups"));
   options.signatureAlgorithms = toText(env, property(env, from, "signatureAlgorithms"));
@@ -398,13 +286,21 @@ napi_value feed(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-// run(session, budget): outcome
+// run(session, budget, sign or undefined): outcome, or undefined if freed meanwhile: `sign` (signing-key.h) may do that
 napi_value run(napi_env env, napi_callback_info info) {
   const Arguments arguments(env, info);
-  Session* session = usable(env, arguments[0]);
-  if (!session) return nullptr;
-  session->run(static_cast<size_t>(toNumber(env, arguments[1])));
-  return outcome(env, *session);
+  if (!usable(env, arguments[0])) return nullptr;
+  auto& handle = *unwrap<SessionHandle>(env, arguments[0]);
+  handle.busy = true;
+  {
+    const SigningTurn turn(env, arguments[2]);
+    handle.session->run(static_cast<size_t>(toNumber(env, arguments[1])));
+    if (!turn.failure().empty()) handle.session->error = turn.failure();
+  }
+  handle.busy = false;
+  if (!handle.freeWhenDone) return outcome(env, *handle.session);
+  handle.session.reset();
+  return undefined(env);
 }
 
 struct Job {

@@ -6,8 +6,11 @@
 #include <openssl/rand.h>
 
 #include <cstring>
+#include <map>
+#include <mutex>
 
 #include "session.h"
+#include "signing-key.h"
 
 namespace {
 
@@ -45,7 +48,12 @@ std::shared_ptr<Context> Context::create(ContextOptions options, std::string& er
   std::shared_ptr<Context> context(new Context());
   context->options_ = std::move(options);
   ERR_clear_error();
-  const bool made = context->configure(error);
+  if (context->options_.server) {
+    context->configure(error);
+  } else {
+    context->ctx_ = context->sharedCtx(error);
+  }
+  const bool made = error.empty() && (context->options_.chain.empty() || context->configureIdentity(error));
   ERR_clear_error();
   return made ? context : nullptr;
 }
@@ -57,7 +65,45 @@ Context::~Context() {
   OPENSSL_cleanse(cookieKeys_, sizeof cookieKeys_);
 }
 
-SSL* Context::newSsl() const { return SSL_new(ctx_); }
+SSL* Context::newSsl() const {
+  SSL* ssl = SSL_new(ctx_);
+  if (ssl && leaf_) {
+    SSL_use_certificate(ssl, leaf_.get());
+    for (const X509Ptr& certificate : issuers_) SSL_add1_chain_cert(ssl, certificate.get());
+    SSL_use_PrivateKey(ssl, key_.get());
+  }
+  return ssl;
+}
+
+// Making an SSL_CTX costs more than half a handshake, and what clients' differ in, identity and trust, can be given to each
+// session: a thousand devices of one process share one. Bounded: settings beyond are not shared.
+SSL_CTX* Context::sharedCtx(std::string& error) {
+  static std::mutex lock;
+  static std::map<std::string, SSL_CTX*> known;
+  constexpr size_t most = 64;
+  const ContextOptions& o = options_;
+  std::string settings;
+  for (const size_t number : {static_cast<size_t>(o.datagram), static_cast<size_t>(o.trust != nullptr),
+                              static_cast<size_t>(o.requireCertificate), static_cast<size_t>(o.pskKey.empty()),
+                              static_cast<size_t>(o.minVersion), static_cast<size_t>(o.maxVersion), o.chainBytes, o.recordBytes})
+    settings += std::to_string(number) + '/';
+  for (const std::string& text : {o.ciphers, o.groups, o.signatureAlgorithms}) settings += text + '/';
+  const std::lock_guard<std::mutex> guard(lock);
+  const auto found = known.find(settings);
+  if (found != known.end()) {
+    SSL_CTX_up_ref(found->second);
+    return found->second;
+  }
+  if (!configure(error)) {
+    SSL_CTX_free(ctx_);
+    return nullptr;
+  }
+  if (known.size() < most) {
+    SSL_CTX_up_ref(ctx_);
+    known.emplace(std::move(settings), ctx_);
+  }
+  return ctx_;
+}
 
 bool Context::configure(std::string& error) {
   const ContextOptions& o = options_;
@@ -100,25 +146,27 @@ bool Context::configure(std::string& error) {
   } else if (!o.pskKey.empty()) {
     SSL_CTX_set_psk_client_callback(ctx_, Session::onClientPsk);
   }
-  return o.chain.empty() || configureIdentity(error);
+  return true;
 }
 
 bool Context::configureIdentity(std::string& error) {
   for (size_t i = 0; i < options_.chain.size(); i++) {
     X509Ptr certificate = parseCertificate(options_.chain[i]);
     if (!certificate) return error = "certificate " + std::to_string(i + 1) + " of the identity is not DER of one", false;
-    const int used = i == 0 ? SSL_CTX_use_certificate(ctx_, certificate.get())
-                            : static_cast<int>(SSL_CTX_add1_chain_cert(ctx_, certificate.get()));
-    if (used != 1) return error = firstError("the identity's certificate cannot be used"), false;
+    if (i == 0) leaf_ = std::move(certificate);
+    else issuers_.push_back(std::move(certificate));
   }
   const unsigned char* at = options_.privateKey.data();
-  EVP_PKEY* key = d2i_AutoPrivateKey(nullptr, &at, static_cast<long>(options_.privateKey.size()));
-  const bool fits = key && SSL_CTX_use_PrivateKey(ctx_, key) == 1 && SSL_CTX_check_private_key(ctx_) == 1;
-  EVP_PKEY_free(key);
+  key_.reset(options_.publicKey.empty() ? d2i_AutoPrivateKey(nullptr, &at, static_cast<long>(options_.privateKey.size()))
+                                        : signingKey(options_.publicKey));
   OPENSSL_cleanse(options_.privateKey.data(), options_.privateKey.size());
   options_.privateKey.clear();
-  if (!fits) error = firstError("the identity's private key does not fit its certificate");
-  return fits;
+  if (!key_ || X509_check_private_key(leaf_.get(), key_.get()) != 1)
+    return error = firstError("the identity's private key does not fit its certificate"), false;
+  SSL* trial = SSL_new(ctx_);
+  const bool usable = trial && SSL_use_certificate(trial, leaf_.get()) == 1 && SSL_use_PrivateKey(trial, key_.get()) == 1;
+  SSL_free(trial);
+  return usable || (error = firstError("the identity's certificate cannot be used"), false);
 }
 
 // Whether a ClientHello (§4.2.1) has a cookie: behind the headers come version, random, session id.

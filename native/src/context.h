@@ -19,7 +19,8 @@ struct ContextOptions {
   int minVersion = 0;  // 12 or 13
   int maxVersion = 0;
   std::vector<Bytes> chain;
-  Bytes privateKey;  // PKCS#8
+  Bytes privateKey;  // PKCS#8; empty when it stays elsewhere, see signing-key.h
+  Bytes publicKey;   // SubjectPublicKeyInfo of such a one
   std::string ciphers, groups, signatureAlgorithms, alpn;
   Bytes pskIdentity, pskKey;  // client
   std::shared_ptr<const Trust> trust;
@@ -47,6 +48,7 @@ class Context : public std::enable_shared_from_this<Context> {
   Context() = default;
   bool configure(std::string& error);
   bool configureIdentity(std::string& error);
+  SSL_CTX* sharedCtx(std::string& error);
   void rotateCookieKeys(int64_t now);
   static int makeCookie(SSL* ssl, unsigned char* cookie, unsigned int* size);
   static int checkCookie(SSL* ssl, const unsigned char* cookie, unsigned int size);
@@ -54,6 +56,10 @@ class Context : public std::enable_shared_from_this<Context> {
 
   ContextOptions options_;
   SSL_CTX* ctx_ = nullptr;
+  // What sessions show of themselves.
+  X509Ptr leaf_;
+  std::vector<X509Ptr> issuers_;
+  std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)> key_{nullptr, EVP_PKEY_free};
   // The one session that answers first contacts; it becomes the peer's when its cookie is right.
   std::unique_ptr<Session> listener_;
   std::string listenPeer_;

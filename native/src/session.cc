@@ -1,5 +1,6 @@
 #include "session.h"
 
+#include <dlfcn.h>
 #include <openssl/err.h>
 #include <openssl/objects.h>
 #include <openssl/x509_vfy.h>
@@ -19,8 +20,17 @@ constexpr uint8_t messageClientKeyExchange = 16, messageKeyUpdate = 24;
 constexpr size_t maxRecord = 16384 + 2048;
 constexpr size_t maxWaiting = 128;  // datagrams, more than the largest flight in the smallest pieces
 
-// OpenSSL's flight timer in simulated time, µs of real time: it takes less than 15 ms left for expired.
-constexpr unsigned simulatedFlight = 25'000;
+// OpenSSL sends a flight again only when its own timer, which runs on the real clock, has expired. In simulated time it is
+// told to by the function that it would then call: internal, but node exports it with the rest of OpenSSL.
+using SendFlightAgain = int (*)(SSL*);
+SendFlightAgain sendFlightAgain() {
+  static const auto found = reinterpret_cast<SendFlightAgain>(dlsym(RTLD_DEFAULT, "dtls1_retransmit_buffered_messages"));
+  return found;
+}
+
+// OpenSSL's flight timer in simulated time, µs of real time. Long enough that it never expires; where the function is
+// missing, short enough to wait for: OpenSSL takes less than 15 ms left for expired.
+unsigned simulatedFlight() { return sendFlightAgain() ? 3'600'000'000u : 25'000u; }
 // In real time it must have expired when our own schedule, which is as long, comes round.
 constexpr unsigned flightHeadStart = 5'000;
 
@@ -364,13 +374,21 @@ int Session::flightRemaining() const {
 }
 
 // RFC 6347 §4.2.4. When is decided outside; but OpenSSL retransmits only when its own timer, on the real clock, has
-// expired too. In simulated time that one is short and is waited for here.
+// expired too (see sendFlightAgain for simulated time).
 void Session::retransmit() {
   ERR_clear_error();
   muted_ = false;
   scheduled_ = true;
-  for (int waited = 0; context_.options().simulatedClock && flightRemaining() > 0 && waited < 30; waited++) usleep(1000);
-  if (DTLSv1_handle_timeout(ssl_) < 0) fail();
+  const bool simulated = context_.options().simulatedClock;
+  if (simulated && sendFlightAgain()) {
+    if (flightRemaining() >= 0) {
+      onTimer(ssl_, simulatedFlight());
+      if (sendFlightAgain()(ssl_) < 0) fail();
+    }
+  } else {
+    for (int waited = 0; simulated && flightRemaining() > 0 && waited < 30; waited++) usleep(1000);
+    if (DTLSv1_handle_timeout(ssl_) < 0) fail();
+  }
   scheduled_ = false;
   ERR_clear_error();
 }
@@ -382,12 +400,12 @@ unsigned Session::onTimer(SSL* ssl, unsigned current) {
   const ContextOptions& options = session->context_.options();
   if (current != 0 && options.simulatedClock && !session->scheduled_) {
     session->muted_ = true;
-    return simulatedFlight;
+    return simulatedFlight();
   }
   session->timerStarts_++;
   session->flightTimeout_ =
       current == 0 ? options.flightTimeout : std::min(2 * session->flightTimeout_, options.flightTimeoutMax);
-  return options.simulatedClock ? simulatedFlight : session->flightTimeout_ * 1000 - flightHeadStart;
+  return options.simulatedClock ? simulatedFlight() : session->flightTimeout_ * 1000 - flightHeadStart;
 }
 
 BIO_METHOD* Session::bioMethod() {

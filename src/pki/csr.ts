@@ -1,18 +1,12 @@
-import type { KeyObject } from 'node:crypto';
 import { DerReader } from '../codec/der.ts';
 import { contextTag, tags } from '../codec/der-tags.ts';
 import { derBitString, derContext, derDocument, derInteger, derSequence } from '../codec/der-writer.ts';
 import { decodePemBlock } from '../codec/pem.ts';
 import { type Decision, decided, FirstbootError, failure, refused } from '../core/errors.ts';
 import { encodeName, type Name, readName, type Subject } from './name.ts';
-import { describeKind, type PublicKeyInfo, readPublicKey, spkiOf } from './public-key.ts';
-import {
-  readSignatureAlgorithm,
-  type SignatureAlgorithm,
-  signatureAlgorithmFor,
-  signBytes,
-  verifyWithSpki,
-} from './signature.ts';
+import { describeKind, type PublicKeyInfo, readPublicKey } from './public-key.ts';
+import { readSignatureAlgorithm, type SignatureAlgorithm, verifyWithSpki } from './signature.ts';
+import { type PrivateKey, publicKeyOf, signWith } from './signing-key.ts';
 
 /** A certification request (PKCS #10, RFC 2986). Attributes, and the extensions asked for in them, are not kept. */
 export interface Csr {
@@ -102,11 +96,11 @@ export function checkCsr(csr: Csr, policy: CsrPolicy = defaultCsrPolicy): Decisi
 }
 
 /** Makes a request, DER, in the shape of the reference device's: a subject, no attributes, ECDSA with SHA-256 for P-256. */
-export function createCsr(options: { readonly privateKey: KeyObject; readonly subject: Subject }): Uint8Array {
+export function createCsr(options: { readonly privateKey: PrivateKey; readonly subject: Subject }): Uint8Array {
   const { privateKey, subject } = options;
-  const algorithm = signatureAlgorithmFor(privateKey);
-  const info = derSequence(derInteger(0), encodeName(subject), spkiOf(privateKey), derContext(0));
-  return derDocument(info, algorithm.der, derBitString(signBytes(algorithm, info, privateKey)));
+  const { algorithm, sign } = signWith(privateKey);
+  const info = derSequence(derInteger(0), encodeName(subject), publicKeyOf(privateKey), derContext(0));
+  return derDocument(info, algorithm.der, derBitString(sign(info)));
 }
 
 function parse(der: Uint8Array): Csr {

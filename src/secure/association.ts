@@ -1,6 +1,8 @@
-import type { KeyObject } from 'node:crypto';
 import type { Millis } from '../core/clock.ts';
 import type { PeerChain } from '../pki/path.ts';
+import type { PrivateKey } from '../pki/signing-key.ts';
+
+export type { PrivateKey } from '../pki/signing-key.ts';
 
 /**
  * A secure association: one DTLS or TLS session without I/O. Bytes and the time go in; bytes, events and the
@@ -33,6 +35,8 @@ export interface Association {
   readonly backlog: number;
   /** A handshake step runs on the pool, or waits for its place there: what comes of it is told by `onProgress`. */
   readonly busy: boolean;
+  /** Flights of a DTLS handshake that were sent again because their time was up. */
+  readonly retransmissions: number;
   /** Called when output or events appear outside of a call: a handshake step on the pool has finished. */
   onProgress: (() => void) | undefined;
 }
@@ -80,7 +84,8 @@ export interface SecureSession {
 export interface Identity {
   /** DER, leaf first, then intermediates; no root. */
   readonly chain: readonly Uint8Array[];
-  readonly privateKey: KeyObject;
+  /** A SigningKey makes the handshake's signature when asked: on the calling thread, so not together with `threads`. */
+  readonly privateKey: PrivateKey;
 }
 
 export interface Trust {
@@ -130,8 +135,8 @@ export interface SecureContextOptions {
    */
   readonly threads?: boolean | 'when-busy';
   /**
-   * 'simulated': `now` does not run with the machine's clock (tests). OpenSSL reads the real clock for its flight timers;
-   * this keeps them short, so that retransmission follows `now` alone. Default 'system'.
+   * 'simulated': `now` does not run with the machine's clock (tests, fleets). OpenSSL reads the real clock for its flight
+   * timers; this leaves them out of the game, so that retransmission follows `now` alone. Default 'system'.
    */
   readonly clock?: 'system' | 'simulated';
 }

@@ -1,13 +1,16 @@
+import { noBytes } from '../core/bytes.ts';
 import type { Millis } from '../core/clock.ts';
 import { failure } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
 import type { PeerChain } from '../pki/path.ts';
+import { isSigningKey, type PrivateKey } from '../pki/signing-key.ts';
 import type { SecureContext, SecureContextOptions, Trust } from './association.ts';
 import {
   type EngineStatistics,
   type NativeContextOptions,
   type NativeEngine,
   nativeEngine,
+  type Sign,
   type TrustHandle,
 } from './native.ts';
 import { poolQueue } from './pool.ts';
@@ -26,6 +29,7 @@ export function createSecureContext(options: SecureContextOptions): SecureContex
     datagram,
     threads: options.threads ?? false,
     handshakeTimeout: options.handshakeTimeout ?? limits.secure.handshake,
+    sign: options.identity && signatureOf(options.identity.privateKey),
   };
   const open = (now: Millis, serverName?: string) =>
     new NativeAssociation(engine, engine.openSession(handle, now, serverName), settings, now);
@@ -112,6 +116,10 @@ function nativeOptions(engine: NativeEngine, options: SecureContextOptions): Nat
   if ((role === 'client' && lookup) || (role === 'server' && clientPsk))
     throw unusable('psk', "a server takes 'lookup', a client an identity and its key");
   if (clientPsk) checkClientPsk(clientPsk.identity, clientPsk.key);
+  const key = identity?.privateKey;
+  const elsewhere = key && isSigningKey(key);
+  if (elsewhere && options.threads)
+    throw unusable('threads', 'leave them off: a private key outside of the process signs on the calling thread');
   if (!Number.isInteger(mtu) || mtu < smallestMtu || mtu > 65_507)
     throw unusable('mtu', `it must be a whole number from ${smallestMtu} to 65507`);
   const suites = clientPsk && !identity ? pskSuites : [...certificateSuites, ...(psk ? pskSuites : [])];
@@ -126,13 +134,14 @@ function nativeOptions(engine: NativeEngine, options: SecureContextOptions): Nat
     minVersion: options.minVersion === '1.3' ? 13 : 12,
     maxVersion: options.maxVersion === '1.2' || pskOnly ? 12 : 13,
     chain: identity?.chain ?? [],
-    privateKey: identity?.privateKey.export({ type: 'pkcs8', format: 'der' }) ?? new Uint8Array(0),
+    privateKey: key && !elsewhere ? key.export({ type: 'pkcs8', format: 'der' }) : noBytes,
+    publicKey: key && elsewhere ? key.publicKey : noBytes,
     ciphers: (options.ciphers ?? suites).join(':'),
     groups,
     signatureAlgorithms,
     alpn: options.alpn ?? '',
-    pskIdentity: clientPsk?.identity ?? new Uint8Array(0),
-    pskKey: clientPsk?.key ?? new Uint8Array(0),
+    pskIdentity: clientPsk?.identity ?? noBytes,
+    pskKey: clientPsk?.key ?? noBytes,
     trust: trust && trustHandle(engine, trust),
     mtu,
     recordBytes: limits.secure.recordBytes,
@@ -142,6 +151,18 @@ function nativeOptions(engine: NativeEngine, options: SecureContextOptions): Nat
     flightTimeout: limits.secure.flightTimeout,
     flightTimeoutMax: limits.secure.flightTimeoutMax,
     cookieKey: limits.secure.cookieKey,
+  };
+}
+
+/** What the engine calls for a signature. An exception must not go through OpenSSL: its text becomes the handshake's end. */
+function signatureOf(key: PrivateKey): Sign | undefined {
+  if (!isSigningKey(key)) return undefined;
+  return (digest) => {
+    try {
+      return key.sign(digest);
+    } catch (error) {
+      return `the private key did not sign: ${error instanceof Error ? error.message : String(error)}`;
+    }
   };
 }
 

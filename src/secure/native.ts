@@ -24,7 +24,8 @@ export interface NativeEngine {
     now: number,
   ): SessionHandle | Uint8Array | undefined;
   feed(session: SessionHandle, bytes: Uint8Array): void;
-  run(session: SessionHandle, budget: number): Outcome;
+  /** Undefined when `sign` has freed the session. */
+  run(session: SessionHandle, budget: number, sign: Sign | undefined): Outcome | undefined;
   runOnPool(session: SessionHandle, done: (outcome: Outcome | undefined) => void): void;
   retransmit(session: SessionHandle): Outcome;
   send(session: SessionHandle, message: Uint8Array): Outcome;
@@ -33,6 +34,9 @@ export interface NativeEngine {
   free(session: SessionHandle): void;
   statistics(): EngineStatistics;
 }
+
+/** For contexts with a `publicKey`: the signature of a digest, DER, or why there is none. Must not throw. */
+export type Sign = (digest: Uint8Array) => Uint8Array | string;
 
 /** What is alive in the engine, for leak checks. */
 export interface EngineStatistics {
@@ -118,8 +122,10 @@ export interface NativeContextOptions {
   readonly minVersion: number;
   readonly maxVersion: number;
   readonly chain: readonly Uint8Array[];
-  /** PKCS#8 DER. */
+  /** PKCS#8 DER, or empty. */
   readonly privateKey: Uint8Array;
+  /** SubjectPublicKeyInfo of a private key that is not given, or empty. */
+  readonly publicKey: Uint8Array;
   readonly ciphers: string;
   readonly groups: string;
   readonly signatureAlgorithms: string;

@@ -10,6 +10,7 @@ import {
   nativeState,
   type Outcome,
   type SessionHandle,
+  type Sign,
 } from './native.ts';
 import { doHere, enterPool, leavePool } from './pool.ts';
 
@@ -19,6 +20,8 @@ export interface SessionSettings {
   readonly datagram: boolean;
   readonly threads: boolean | 'when-busy';
   readonly handshakeTimeout: Millis;
+  /** For a context whose private key is elsewhere. */
+  readonly sign: Sign | undefined;
 }
 
 /** A received stream may wait for its reader up to this; the owner should have paused its socket long before. */
@@ -57,6 +60,7 @@ export class NativeAssociation implements Association {
   private readonly handshakeDeadline: Millis;
   private flightDeadline: Millis | undefined;
   private timerStarts = 0;
+  private repeatedFlights = 0;
   private version: string | undefined;
   private heardApplication = false;
   private heardFatal = false;
@@ -77,6 +81,10 @@ export class NativeAssociation implements Association {
 
   get busy(): boolean {
     return this.onPool && this.handle !== undefined;
+  }
+
+  get retransmissions(): number {
+    return this.repeatedFlights;
   }
 
   receive(bytes: Uint8Array, now: Millis): void {
@@ -152,7 +160,9 @@ export class NativeAssociation implements Association {
     if (this.onPool || this.phase === 'psk-lookup' || this.flightDeadline === undefined || now < this.flightDeadline)
       return;
     this.flightDeadline = now + flightRetry;
+    const before = this.timerStarts;
     this.apply(this.engine.retransmit(this.handle));
+    if (this.timerStarts !== before) this.repeatedFlights++;
   }
 
   takeOutput(): Uint8Array[] {
@@ -185,7 +195,10 @@ export class NativeAssociation implements Association {
   private step(): void {
     const { handle, settings } = this;
     if (!handle) return;
-    const here = () => this.apply(this.engine.run(handle, limits.secure.queuedBytes - this.untakenBytes));
+    const here = () => {
+      const outcome = this.engine.run(handle, limits.secure.queuedBytes - this.untakenBytes, settings.sign);
+      if (outcome) this.apply(outcome);
+    };
     if (this.phase !== 'handshake' || !settings.threads) here();
     else if (settings.threads !== 'when-busy' || !doHere(here)) this.stepOnPool(handle);
   }

@@ -2,6 +2,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import type { SecureContextOptions } from '../../src/secure/association.ts';
 import { createSecureContext, engineStatistics, verifyPath } from '../../src/secure/engine.ts';
+import { callbackKey } from './callback-key.ts';
 import { identityOf, makePki, testTime } from './chains.ts';
 import { Wire } from './wire.ts';
 
@@ -10,6 +11,13 @@ setFlagsFromString('--expose-gc');
 const collectGarbage = runInNewContext('gc') as () => void;
 const pki = await makePki();
 const key = Buffer.alloc(16, 1);
+const elsewhere = { ...identityOf(pki.client, pki.intermediate), privateKey: callbackKey(pki.client.key) };
+const broken = {
+  ...elsewhere,
+  privateKey: callbackKey(pki.client.key, () => {
+    throw new Error('it does not sign');
+  }),
+};
 
 function round(transport: 'datagram' | 'stream'): void {
   const make = (options: Partial<SecureContextOptions>) =>
@@ -19,6 +27,8 @@ function round(transport: 'datagram' | 'stream'): void {
   const clients = [
     make({ identity: identityOf(pki.client, pki.intermediate), trust }),
     make({ identity: identityOf(pki.client), trust }),
+    make({ identity: elsewhere, trust }),
+    make({ identity: broken, trust }),
     make({ psk: { identity: Buffer.from('device'), key } }),
   ];
   for (let i = 0; i < 10; i++) {

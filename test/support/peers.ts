@@ -7,6 +7,7 @@ const programs = {
   'coap-server-notls': { ask: ['-V'], from: 'libcoap3-bin' },
   'coap-client-openssl': { ask: ['-V'], from: 'libcoap3-bin' },
   'coap-client-gnutls': { ask: ['-V'], from: 'libcoap3-bin' },
+  'softhsm2-util': { ask: ['--version'], from: 'softhsm2' },
 } as const;
 
 export type PeerProgram = keyof typeof programs;

@@ -1,4 +1,4 @@
-import { generateKeyPairSync, type KeyObject } from 'node:crypto';
+import { createHash, generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import {
@@ -18,6 +18,7 @@ import { checkCsr, createCsr, readCsr, readCsrText } from '../../../src/pki/csr.
 import { encodeName, uuidOf, uuidSubject } from '../../../src/pki/name.ts';
 import { spkiOf } from '../../../src/pki/public-key.ts';
 import { type SignatureAlgorithm, signatureAlgorithms, signBytes } from '../../../src/pki/signature.ts';
+import { callbackKey } from '../../support/callback-key.ts';
 
 const id = '21565d33-acc1-44ce-5dd0-25c86cbd0bce';
 const subject = uuidSubject(id);
@@ -39,6 +40,21 @@ describe('the request of the reference device', () => {
     const blank = (csr: typeof ours): string => toHex(csr.info).replace(toHex(csr.publicKey.key), 'KEY');
     expect(blank(ours)).toBe(blank(theirs));
     expect(checkCsr(ours).ok).toBe(true);
+  });
+});
+
+describe('a request for a key that is elsewhere', () => {
+  it('is signed there, and is the same but for key and signature', () => {
+    const key = callbackKey(ecKey());
+    const csr = readCsr(createCsr({ privateKey: key, subject }));
+    expect(checkCsr(csr).ok).toBe(true);
+    expect(csr.publicKey.spki).toEqual(key.publicKey);
+    expect(key.digests).toEqual([new Uint8Array(createHash('sha256').update(csr.info).digest())]);
+  });
+
+  it('that is not P-256 cannot be made', () => {
+    const key = { ...callbackKey(ecKey()), publicKey: spkiOf(ecKey('secp384r1')) };
+    expect(() => createCsr({ privateKey: key, subject })).toThrow(/P-256, not P-384/);
   });
 });
 

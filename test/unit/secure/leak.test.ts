@@ -13,7 +13,7 @@ it('hundreds of handshakes, good and refused, closed and aborted, leave no memor
     .map((line) => JSON.parse(line) as { round: number; alive: number; residentBytes: number });
   expect(rounds).toHaveLength(16);
   expect(rounds.at(-1)?.alive).toBe(0);
-  // Ten rounds are 600 handshakes: a leak of 10 kB in each would be 6 MB.
+  // Ten rounds are 1000 handshakes: a leak of 10 kB in each would be 10 MB.
   expect((rounds[15]?.residentBytes ?? Number.NaN) - (rounds[5]?.residentBytes ?? Number.NaN)).toBeLessThan(4 << 20);
 });
 
