@@ -59,6 +59,12 @@ interface Representation {
 export class BlockwiseServer {
   private readonly uploads = new Map<string, Upload>();
   private readonly representations = new Map<string, Representation>();
+  private readonly bodyBytes: number;
+
+  /** @param bodyBytes of the largest request that is put together. */
+  constructor(bodyBytes: number = limits.coap.bodyBytes) {
+    this.bodyBytes = bodyBytes;
+  }
 
   /** Takes a request message; one with a fault goes through as it is. */
   receive(request: IncomingRequest, policy: BlockPolicy, now: Millis): ReceivedRequest {
@@ -83,7 +89,7 @@ export class BlockwiseServer {
     const { payload = noBytes } = response;
     const extra: CoapOption[] = [];
     if (block1 !== undefined) extra.push(blockOption(optionNumber.block1, block1));
-    if (response.code === code.requestEntityTooLarge) extra.push(uintOption(optionNumber.size1, limits.coap.bodyBytes));
+    if (response.code === code.requestEntityTooLarge) extra.push(uintOption(optionNumber.size1, this.bodyBytes));
     if (!isSuccess(response.code) || (block2 === undefined && payload.length <= policy.wholeBytes)) {
       return { code: response.code, options: withMore(responseOptions(response), extra), payload };
     }
@@ -116,9 +122,9 @@ export class BlockwiseServer {
     const key = uploadKey(request);
     const offset = blockOffset(block);
     const announced = uintOf(request.options, optionNumber.size1) ?? 0;
-    if (Math.max(announced, offset + payload.length) > limits.coap.bodyBytes) {
+    if (Math.max(announced, offset + payload.length) > this.bodyBytes) {
       this.uploads.delete(key);
-      return faulty(exchange, code.requestEntityTooLarge, `a body is at most ${limits.coap.bodyBytes} bytes`);
+      return faulty(exchange, code.requestEntityTooLarge, `a body is at most ${this.bodyBytes} bytes`);
     }
     if (offset === 0) this.uploads.delete(key);
     const upload = this.uploads.get(key) ?? startUpload(offset, now);

@@ -12,6 +12,11 @@ export interface CoapEndpoint {
   request(request: OutgoingRequest, now: Millis): number;
   /** Answers a `request` event. Unknown or already answered ids are ignored: the peer may have gone. */
   respond(id: number, response: OutgoingResponse, now: Millis): void;
+  /**
+   * Tells the client of an observation (RFC 7641) what its resource has become; `id` is that of the request that began it.
+   * An error code (4.xx, 5.xx) ends it. Unknown ids, and ended ones, are ignored.
+   */
+  notify(id: number, response: OutgoingResponse, now: Millis): void;
   /** Forgets an own request: a late answer is dropped. */
   cancel(id: number): void;
   /** Sends a ping (empty CON, RFC 7252 §4.3; 7.02, RFC 8323 §5.4); the outcome is a `pong` or `failed` event. */
@@ -25,6 +30,8 @@ export interface CoapEndpoint {
    * not read): stop reading the socket until it is false again. What has been fed is kept and goes on by itself.
    */
   readonly congested: boolean;
+  /** Messages that were sent again for want of an acknowledgement. */
+  readonly retransmissions: number;
   /** Messages to send, in order; each must travel in a datagram or TLS record of its own. Empties the queue. */
   takeOutput(): Uint8Array[];
   takeEvents(): CoapEvent[];
@@ -35,6 +42,11 @@ export type CoapEvent =
   /** `roundTrips`: request messages it took, one for each block. */
   | { readonly type: 'response'; readonly id: number; readonly response: IncomingResponse; readonly roundTrips: number }
   | { readonly type: 'pong'; readonly id: number }
+  /**
+   * An observation has ended: the client cancelled it, refused a notification or is silent; or it was not taken up at all
+   * (not asked for, or one too many). Not told when the session ends, nor after an error notification.
+   */
+  | { readonly type: 'unobserved'; readonly id: number }
   /** An own request or ping that will get no answer. */
   | { readonly type: 'failed'; readonly id: number; readonly reason: FailureReason }
   /** The peer announced the end: Release or Abort (RFC 8323 §5.5, §5.6). Close after the answers in flight. */
@@ -85,6 +97,8 @@ export interface OutgoingResponse {
   readonly payload?: Uint8Array;
   readonly contentFormat?: number;
   readonly options?: readonly CoapOption[];
+  /** Begins an observation if the request asked for one (Observe 0, RFC 7641 §4.1); `notify` then tells of changes. */
+  readonly observe?: boolean;
 }
 
 export interface IncomingResponse {

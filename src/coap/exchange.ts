@@ -16,6 +16,7 @@ import type {
   OutgoingResponse,
 } from './endpoint.ts';
 import { type CoapMessage, type MessageParts, tokenKey } from './message.ts';
+import { DatagramNotifier, type DatagramObservation, observeOf } from './observation.ts';
 import { checkOptions, optionNumber } from './options.ts';
 import { busy, methodNotAllowed, readRequest, responseParts } from './request.ts';
 import { defaultTransmission, Retransmitter, type Transmission } from './retransmission.ts';
@@ -27,6 +28,13 @@ export interface DatagramEndpointOptions {
   readonly transmission?: Partial<Transmission>;
   /** Block size exponent, 0 .. 6 for 16 .. 1024 bytes; default limits.coap.blockExponent. Choose it to fit the path's MTU. */
   readonly blockExponent?: number;
+  /**
+   * In the clear anybody can register under another's address: with this, the first notification of an observation is a CON,
+   * and others follow when it has been acknowledged (RFC 7641 §7). Default false.
+   */
+  readonly proveInterest?: boolean;
+  /** Of the largest request that is put together from blocks; default limits.coap.bodyBytes. */
+  readonly bodyBytes?: number;
 }
 
 /**
@@ -65,15 +73,17 @@ interface Requesting {
 type Owner =
   | { readonly type: 'request'; readonly requesting: Requesting }
   | { readonly type: 'response' }
+  | { readonly type: 'notification'; readonly observation: DatagramObservation }
   | { readonly type: 'ping'; readonly id: number };
 
 class DatagramEndpoint implements CoapEndpoint {
   readonly congested = false;
   private readonly random: RandomSource;
   private readonly policy: BlockPolicy;
-  private readonly blockwise = new BlockwiseServer();
+  private readonly blockwise: BlockwiseServer;
   private readonly duplicates = new DuplicateFilter();
   private readonly retransmitter: Retransmitter<Owner>;
+  private readonly notifier: DatagramNotifier;
   private readonly serving = new Map<number, Serving>();
   /** By token. */
   private readonly requesting = new Map<string, Requesting>();
@@ -82,14 +92,32 @@ class DatagramEndpoint implements CoapEndpoint {
   private lastId = 0;
   private lastMessageId: number;
 
-  constructor({ random, transmission, blockExponent = limits.coap.blockExponent }: DatagramEndpointOptions) {
+  constructor(options: DatagramEndpointOptions) {
+    const { random, transmission, blockExponent = limits.coap.blockExponent, proveInterest = false } = options;
+    this.blockwise = new BlockwiseServer(options.bodyBytes);
     this.random = random;
     const blockBytes = blockUnit(blockExponent);
     this.policy = { exponent: blockExponent, wholeBytes: blockBytes, bertBytes: blockBytes, bert: false };
-    this.retransmitter = new Retransmitter({ ...defaultTransmission, ...transmission }, random, (bytes) => {
-      this.output.push(bytes);
+    this.retransmitter = new Retransmitter(
+      { ...defaultTransmission, ...transmission },
+      random,
+      (bytes) => this.output.push(bytes),
+      (owner, now) => (owner.type === 'notification' ? this.notifier.renewed(owner.observation, now) : undefined),
+    );
+    this.notifier = new DatagramNotifier({
+      answer: (exchange, response, now) => this.blockwise.answer(exchange, response, this.policy, now),
+      newMessageId: () => this.newMessageId(),
+      proveInterest,
+      send: (bytes) => this.output.push(bytes),
+      transmit: (messageId, bytes, observation, now) =>
+        this.retransmitter.transmit(messageId, bytes, { type: 'notification', observation }, now),
+      onEnd: (id) => this.events.push({ type: 'unobserved', id }),
     });
     this.lastMessageId = randomUint32(random) & 0xffff;
+  }
+
+  get retransmissions(): number {
+    return this.retransmitter.repeats;
   }
 
   receive(bytes: Uint8Array, now: Millis): void {
@@ -121,9 +149,18 @@ class DatagramEndpoint implements CoapEndpoint {
     const serving = this.serving.get(id);
     if (serving === undefined) return;
     this.serving.delete(id);
-    const { exchange } = serving;
-    const parts = exchange ? this.blockwise.answer(exchange, response, this.policy, now) : responseParts(response);
-    this.answer(serving, parts, now);
+    const { exchange, token } = serving;
+    if (exchange === undefined) {
+      this.answer(serving, responseParts(response), now);
+      return;
+    }
+    const observation = this.notifier.begin({ id, token, exchange }, response, now);
+    const parts = this.blockwise.answer(exchange, response, this.policy, now);
+    this.answer(serving, observation ? this.notifier.numbered(parts) : parts, now, observation);
+  }
+
+  notify(id: number, response: OutgoingResponse, now: Millis): void {
+    this.notifier.notify(id, response, now);
   }
 
   cancel(id: number): void {
@@ -217,6 +254,7 @@ class DatagramEndpoint implements CoapEndpoint {
       this.answer(serving, received.parts, now);
       return;
     }
+    if (observeOf(request) === 'cancel') this.notifier.observations.cancel(serving.token);
     serving.exchange = received.exchange;
     serving.taken.working = true;
     const id = ++this.lastId;
@@ -225,12 +263,14 @@ class DatagramEndpoint implements CoapEndpoint {
   }
 
   /** NON to a NON; to a CON piggybacked in the ACK, or as a CON of its own when the ACK has gone (RFC 7252 §5.2). */
-  private answer(serving: Serving, parts: MessageParts, now: Millis): void {
+  private answer(serving: Serving, parts: MessageParts, now: Millis, observation?: DatagramObservation): void {
     const { token, taken } = serving;
     const message = { ...parts, token };
     taken.working = false;
     if (!serving.confirmable) {
-      this.output.push(encodeDatagram({ type: 'NON', messageId: this.newMessageId(), message }));
+      const messageId = this.newMessageId();
+      this.output.push(encodeDatagram({ type: 'NON', messageId, message }));
+      if (observation) this.notifier.sent(observation, messageId, false);
     } else if (serving.ackDue !== undefined) {
       const bytes = encodeDatagram({ type: 'ACK', messageId: taken.messageId, message });
       this.duplicates.keepReply(taken, bytes);
@@ -238,7 +278,9 @@ class DatagramEndpoint implements CoapEndpoint {
     } else {
       const messageId = this.newMessageId();
       const bytes = encodeDatagram({ type: 'CON', messageId, message });
-      this.retransmitter.transmit(messageId, bytes, { type: 'response' }, now);
+      if (observation) this.notifier.sent(observation, messageId, true);
+      const owner: Owner = observation ? { type: 'notification', observation } : { type: 'response' };
+      this.retransmitter.transmit(messageId, bytes, owner, now);
     }
   }
 
@@ -263,6 +305,7 @@ class DatagramEndpoint implements CoapEndpoint {
     if (message.code === code.empty) {
       this.retransmitter.settle(messageId, now);
       if (owner.type === 'ping') this.events.push({ type: 'pong', id: owner.id });
+      if (owner.type === 'notification') this.notifier.acknowledged(owner.observation, now);
       return;
     }
     if (owner.type !== 'request' || kindOf(message.code) !== 'response') return;
@@ -280,7 +323,9 @@ class DatagramEndpoint implements CoapEndpoint {
     this.retransmitter.settle(messageId, now);
     if (owner?.type === 'ping') this.events.push({ type: 'pong', id: owner.id });
     if (owner?.type === 'request') this.fail(owner.requesting, 'reset');
+    if (owner?.type === 'notification') this.notifier.refused(owner.observation);
     if (owner !== undefined) return;
+    this.notifier.wasReset(messageId);
     for (const requesting of this.requesting.values()) {
       if (!requesting.confirmable && requesting.messageId === messageId) this.fail(requesting, 'reset');
     }
@@ -288,6 +333,7 @@ class DatagramEndpoint implements CoapEndpoint {
 
   private givenUp(owner: Owner): void {
     if (owner.type === 'request') this.fail(owner.requesting, 'timeout');
+    if (owner.type === 'notification') this.notifier.refused(owner.observation);
     if (owner.type === 'ping') this.events.push({ type: 'failed', id: owner.id, reason: 'timeout' });
   }
 

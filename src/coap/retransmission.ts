@@ -35,18 +35,32 @@ export class Retransmitter<Owner> {
   private readonly transmission: Transmission;
   private readonly random: RandomSource;
   private readonly send: (bytes: Uint8Array) => void;
+  private readonly renew: (owner: Owner, now: Millis) => Renewed | undefined;
   private readonly underWay = new Map<number, Confirmable<Owner>>();
   private readonly waiting: Confirmable<Owner>[] = [];
+  private repeated = 0;
 
-  constructor(transmission: Transmission, random: RandomSource, send: (bytes: Uint8Array) => void) {
+  /** @param renew asked before a message is sent, or sent again: whether another has taken its place (RFC 7641 §4.5.2). */
+  constructor(
+    transmission: Transmission,
+    random: RandomSource,
+    send: (bytes: Uint8Array) => void,
+    renew: (owner: Owner, now: Millis) => Renewed | undefined = () => undefined,
+  ) {
     this.transmission = transmission;
     this.random = random;
     this.send = send;
+    this.renew = renew;
   }
 
   /** How many messages are under way or waiting. */
   get size(): number {
     return this.underWay.size + this.waiting.length;
+  }
+
+  /** Messages sent again so far. */
+  get repeats(): number {
+    return this.repeated;
   }
 
   transmit(messageId: number, bytes: Uint8Array, owner: Owner, now: Millis): void {
@@ -91,9 +105,10 @@ export class Retransmitter<Owner> {
         continue;
       }
       message.retransmissions++;
+      this.repeated++;
       message.timeout *= 2;
       message.due = now + message.timeout;
-      this.send(message.bytes);
+      this.sendNewest(message, now);
     }
     this.startNext(now);
     return givenUp;
@@ -106,8 +121,20 @@ export class Retransmitter<Owner> {
       const { ackTimeout, ackRandomFactor } = this.transmission;
       message.timeout = ackTimeout * (1 + (ackRandomFactor - 1) * randomFraction(this.random));
       message.due = now + message.timeout;
-      this.underWay.set(message.messageId, message);
-      this.send(message.bytes);
+      this.sendNewest(message, now);
     }
   }
+
+  private sendNewest(message: Confirmable<Owner>, now: Millis): void {
+    const renewed = this.renew(message.owner, now);
+    if (renewed) this.underWay.delete(message.messageId);
+    const newest = renewed ? { ...message, ...renewed } : message;
+    this.underWay.set(newest.messageId, newest);
+    this.send(newest.bytes);
+  }
+}
+
+export interface Renewed {
+  readonly messageId: number;
+  readonly bytes: Uint8Array;
 }

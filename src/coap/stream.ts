@@ -1,17 +1,17 @@
-import { noBytes, share, utf8 } from '../core/bytes.ts';
+import { share, utf8 } from '../core/bytes.ts';
 import { earlier, type Millis } from '../core/clock.ts';
 import { limits } from '../core/limits.ts';
 import type { RandomSource } from '../core/random.ts';
-import { bertExponent } from './block.ts';
-import { type BlockExchange, type BlockPolicy, BlockwiseServer } from './blockwise.ts';
-import { code, describeCode, kindOf, methodOf } from './code.ts';
+import { type BlockExchange, BlockwiseServer } from './blockwise.ts';
+import { code, describeCode, isSuccess, kindOf, methodOf } from './code.ts';
 import type { CoapEndpoint, CoapEvent, FailureReason, OutgoingRequest, OutgoingResponse } from './endpoint.ts';
 import { encodeFrame, type Frame, Framer, frameLength } from './framing.ts';
 import { type CoapMessage, type CoapOption, type MessageParts, tokenKey } from './message.ts';
+import { Observations, observeOf, withStreamObserve } from './observation.ts';
 import { checkOptions, emptyOption, findOption, signalOptionNumber, uintOf, uintOption } from './options.ts';
 import { busy, methodNotAllowed, readRequest, requestOptions, responseOptions, responseParts } from './request.ts';
+import { type StreamPeer, streamPolicy } from './stream-policy.ts';
 import { Transfer } from './transfer.ts';
-import { bodyLength } from './wire.ts';
 
 export interface StreamEndpointOptions {
   readonly random: RandomSource;
@@ -43,16 +43,14 @@ interface Requesting {
   deadline: Millis;
 }
 
-/** What a peer says it can take when it says nothing (RFC 8323 §5.3.1). */
-const baseMessageSize = 1152;
-/** Of a message beside options and payload: length field, code, token, payload marker, and the block layer's own options. */
-const framingReserve = 6 + 8 + 1 + 24;
-
 class StreamEndpoint implements CoapEndpoint {
+  /** TCP sees to it. */
+  readonly retransmissions = 0;
   private readonly random: RandomSource;
   private readonly requireCsm: boolean;
   private readonly framer = new Framer(limits.coap.messageBytes);
   private readonly blockwise = new BlockwiseServer();
+  private readonly observations = new Observations((id) => this.events.push({ type: 'unobserved', id }));
   private readonly serving = new Map<number, Serving>();
   /** By token. */
   private readonly requesting = new Map<string, Requesting>();
@@ -60,11 +58,7 @@ class StreamEndpoint implements CoapEndpoint {
   private readonly pings = new Map<string, { readonly id: number; readonly deadline: Millis }>();
   /** Pongs that wait until the requests up to an id have been answered (Custody, RFC 8323 §5.4.1). */
   private custody: { readonly token: Uint8Array; readonly after: number }[] = [];
-  private readonly peer: { csm: boolean; maxMessageSize: number | undefined; blockwise: boolean } = {
-    csm: false,
-    maxMessageSize: undefined,
-    blockwise: false,
-  };
+  private readonly peer: StreamPeer = { csm: false, maxMessageSize: undefined, blockwise: false };
   private output: Uint8Array[] = [];
   private outputBytes = 0;
   private events: CoapEvent[] = [];
@@ -103,7 +97,7 @@ class StreamEndpoint implements CoapEndpoint {
     }
     const token = request.token ?? this.random.bytes(8);
     if (this.requesting.has(tokenKey(token))) throw new RangeError('the token of an open request cannot be used again');
-    const transfer = new Transfer(request, this.policy(requestOptions(request)));
+    const transfer = new Transfer(request, streamPolicy(this.peer, requestOptions(request)));
     const { timeout = limits.session.requestDeadline } = request;
     const requesting: Requesting = { id, token, transfer, timeout, deadline: now + timeout };
     this.requesting.set(tokenKey(token), requesting);
@@ -115,12 +109,18 @@ class StreamEndpoint implements CoapEndpoint {
     const serving = this.serving.get(id);
     if (serving === undefined || this.ended) return;
     this.serving.delete(id);
-    const { token, exchange } = serving;
-    const parts = this.blockwise.answer(exchange, response, this.policy(responseOptions(response)), now);
-    const message = { ...parts, token };
-    this.write(this.isTooLarge(message) ? { ...responseParts(tooLarge), token } : message);
+    const begun = this.observations.begin({ id, token: serving.token, exchange: serving.exchange }, response);
+    this.answer(serving, response, begun, now);
     this.releaseCustody();
     this.read(now);
+  }
+
+  notify(id: number, response: OutgoingResponse, now: Millis): void {
+    const observation = this.observations.get(id);
+    if (observation === undefined || this.ended) return;
+    const goesOn = isSuccess(response.code);
+    if (!goesOn) this.observations.remove(observation);
+    this.answer(observation, response, goesOn, now);
   }
 
   cancel(id: number): void {
@@ -226,7 +226,8 @@ class StreamEndpoint implements CoapEndpoint {
       return;
     }
     const request = readRequest(message, method, true);
-    const received = this.blockwise.receive(request, this.policy(request.options), now);
+    if (observeOf(request) === 'cancel') this.observations.cancel(token);
+    const received = this.blockwise.receive(request, streamPolicy(this.peer, request.options), now);
     if (received.type === 'answer') {
       this.write({ ...received.parts, token });
       return;
@@ -234,6 +235,21 @@ class StreamEndpoint implements CoapEndpoint {
     const id = ++this.lastId;
     this.serving.set(id, { token, exchange: received.exchange, deadline: now + limits.session.requestDeadline });
     this.events.push({ type: 'request', id, request: received.exchange.request });
+  }
+
+  /** A response that is too large for the peer ends the observation that it belongs to. */
+  private answer(
+    { token, exchange }: Pick<Serving, 'token' | 'exchange'>,
+    response: OutgoingResponse,
+    observed: boolean,
+    now: Millis,
+  ): void {
+    const options = responseOptions(response);
+    const parts = this.blockwise.answer(exchange, response, streamPolicy(this.peer, options), now);
+    const message = { ...(observed ? withStreamObserve(parts) : parts), token };
+    const fits = !this.isTooLarge(message);
+    if (!fits && observed) this.observations.cancel(token);
+    this.write(fits ? message : { ...responseParts(tooLarge), token });
   }
 
   private takeResponse(message: CoapMessage, now: Millis): void {
@@ -369,25 +385,7 @@ class StreamEndpoint implements CoapEndpoint {
     const { maxMessageSize } = this.peer;
     return maxMessageSize !== undefined && frameLength(message) > maxMessageSize;
   }
-
-  /** Block-wise is for peers that offered it in their CSM, or that use it in a request of theirs (RFC 8323 §5.3.2, §6). */
-  private policy(options: readonly CoapOption[]): BlockPolicy {
-    if (!this.peer.blockwise) return wholeOnly;
-    const size = this.peer.maxMessageSize ?? baseMessageSize;
-    const room = size - framingReserve - bodyLength({ code: 0, token: noBytes, options, payload: noBytes });
-    const bert = size > baseMessageSize && room >= 1024;
-    return {
-      exponent: bert ? bertExponent : fittingExponent(room),
-      wholeBytes: Math.max(room, 0),
-      bertBytes: bert ? room - (room % 1024) : 1024,
-      bert: true,
-    };
-  }
 }
-
-const wholeOnly: BlockPolicy = { exponent: 6, wholeBytes: Number.POSITIVE_INFINITY, bertBytes: 1024, bert: true };
-
-const fittingExponent = (room: number): number => Math.max(0, Math.min(6, 27 - Math.clz32(Math.max(room, 16))));
 
 const tooLarge: OutgoingResponse = { code: code.internalServerError, payload: utf8('the response is too large') };
 

@@ -1,3 +1,5 @@
+import { type QueuedTimer, TimerQueue } from './timer-queue.ts';
+
 /** Milliseconds since the Unix epoch. The only unit of time inside firstboot; seconds appear on wires only. */
 export type Millis = number;
 
@@ -42,7 +44,7 @@ export const systemTimers: Timers = {
 export class ManualTimers implements Timers {
   private time: Millis;
   private nextId = 0;
-  private readonly pending: { readonly at: Millis; readonly id: number; readonly wake: () => void }[] = [];
+  private readonly queue = new TimerQueue();
 
   constructor(start: Millis) {
     this.time = start;
@@ -53,28 +55,32 @@ export class ManualTimers implements Timers {
   }
 
   schedule(at: Millis, wake: () => void): () => void {
-    const entry = { at: Math.max(at, this.time), id: this.nextId++, wake };
-    let index = this.pending.length;
-    while (index > 0 && (this.pending[index - 1]?.at ?? 0) > entry.at) index--;
-    this.pending.splice(index, 0, entry);
-    return () => {
-      const found = this.pending.indexOf(entry);
-      if (found >= 0) this.pending.splice(found, 1);
-    };
+    const timer: QueuedTimer = { at: Math.max(at, this.time), id: this.nextId++, wake };
+    this.queue.add(timer);
+    return () => this.queue.cancel(timer);
   }
 
   /** When the next timer is due, or undefined when nothing is scheduled. */
   next(): Millis | undefined {
-    return this.pending[0]?.at;
+    return this.queue.first()?.at;
   }
 
-  /** Moves to `to`, firing every timer due on the way at its own time. */
-  advanceTo(to: Millis): void {
-    for (let due = this.pending[0]; due && due.at <= to; due = this.pending[0]) {
-      this.pending.shift();
+  /**
+   * Moves to `to`, firing every timer due on the way at its own time.
+   * @param most stops after so many of them, at the time of the last one.
+   */
+  advanceTo(to: Millis, most: number = Number.POSITIVE_INFINITY): void {
+    let left = most;
+    for (let due = this.queue.takeDue(to); due; due = this.queue.takeDue(to)) {
       this.time = due.at;
       due.wake();
+      if (--left <= 0) return;
     }
     this.time = Math.max(this.time, to);
+  }
+
+  /** Timers held in memory, cancelled ones that are not swept out yet included: at most twice those that wait, and some. */
+  get held(): number {
+    return this.queue.size;
   }
 }

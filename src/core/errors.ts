@@ -59,6 +59,7 @@ export const errorTable = {
   'request.too-large': { coap: 413, http: 413, text: 'the request is too large' },
   'request.unknown-path': { coap: 404, http: 404, text: 'unknown path' },
   'request.method': { coap: 405, http: 405, text: 'method not allowed' },
+  'request.access': { coap: 401, http: 401, text: 'no access control entry allows this' },
   'request.accept': { coap: 406, http: 406, text: 'the content format asked for is not offered' },
   'request.content-format': { coap: 415, http: 415, text: 'the content format is not supported' },
   'request.out-of-order': { coap: 400, http: 409, text: 'an earlier step of the provisioning is missing' },

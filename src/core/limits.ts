@@ -58,6 +58,11 @@ export const limits = {
     maxRetransmit: 4,
     /** CON messages to one peer that wait for their ACK at a time; the rest queue (RFC 7252 §4.7). */
     nstart: 1,
+    /** Resources that one session may observe. */
+    observations: 8,
+    /** A notification is a CON after this many NON ones, or this long after the client was last heard of (RFC 7641 §4.5). */
+    unconfirmedNotifications: 5,
+    confirmNotification: minutes(5),
     /** An answer that takes longer is sent separately, after an empty ACK: well before the peer's ACK_TIMEOUT. */
     separateAfter: seconds(1),
     /** How long an own ping waits over TCP. */
@@ -75,6 +80,10 @@ export const limits = {
     serialBytes: 16,
     /** An issuer must outlive a new certificate by this, or the device refuses it as expiring. */
     minimumLife: hours(2),
+  },
+  config: {
+    /** A file of settings or a scenario. */
+    fileCharacters: 1024 * 1024,
   },
   store: {
     /** Group commit: synced writes are collected for at most this long or this many. */
@@ -140,11 +149,75 @@ export const limits = {
     cloudTextBytes: 4096,
     /** Requests and handshakes at the cloud's gateway. */
     cloudRequest: seconds(10),
+    /** How long a factory reset waits for the cloud to be told, and how long a hub that was left is tried. */
+    resetSignOff: seconds(2),
+    signOff: seconds(10),
     /** Steps that a simulated device remembers for its report. */
     reportedSteps: 1000,
     /** How long a simulated device is waited for. */
     wait: minutes(2),
     /** The stored state of one device. */
     stateBytes: 256 * 1024,
+    /** Addresses that the device's cleartext server remembers; the one that has been silent longest makes room. */
+    clearPeers: 64,
+    /** Larger answers go in blocks in the clear: 256 bytes hold every small resource whole, and make a poor amplifier. */
+    clearBlockExponent: 4,
+    /** A request in the clear: what strangers begin to upload takes room before anybody looks at their rights. */
+    clearBodyBytes: 4096,
+    /** Local secure sessions of one subject; a new one takes the place of the oldest. */
+    sessionsOfSubject: 8,
+    /** A local secure session without traffic is closed, as in the reference device. */
+    localIdle: minutes(10),
+    /** Characters of the URI or name of a provisioning service. */
+    endpointText: 512,
+    /** Addresses of the machine that a device names as its own. */
+    addresses: 8,
+    /** Objects of a hardware token that are looked at, and certificates of a chain that is read from it. */
+    tokenObjects: 128,
+    tokenChain: 8,
+  },
+  fleet: {
+    /** The last doings of a device that are kept, and the characters of each. */
+    trace: 24,
+    traceText: 120,
+    /** Different reasons of failures that are told apart. */
+    failureReasons: 200,
+    /** Serial numbers of identity certificates that a device remembers; the newest are kept. */
+    serials: 64,
+    /** A hostile device does something this often, and this many times. */
+    hostilePause: seconds(1),
+    hostileActs: 600,
+    /** ClientHellos that a flooding device sends at a time. */
+    floodBurst: 20,
+    /** Messages of garbage in a session. */
+    garbageMessages: 8,
+    garbageBytes: 900,
+    /** Requests of a device that does not read the answers. */
+    unreadRequests: 64,
+    /** Of one run. */
+    devices: 200_000,
+    /** Parts of a population, and events, of one scenario. */
+    parts: 50,
+    events: 100,
+    /** Of one device. */
+    resets: 100,
+    powerCuts: 100,
+    /** Processes of one run. */
+    workers: 64,
+    report: {
+      /** Points of a series over time. */
+      bins: 60,
+      /** Reasons of failure that are shown; the others are added up. */
+      reasons: 20,
+      /** Characters of one line of the run: a reason, a finding, a line of a trace. */
+      text: 300,
+      /** Characters of any text of a page. */
+      paragraph: 1000,
+      /** Violations that are written out: on a terminal, per test case, on the page, as JSON. */
+      summaryViolations: 10,
+      junitViolations: 20,
+      pageViolations: 50,
+      jsonViolations: 1000,
+    },
   },
 } as const;

@@ -20,8 +20,12 @@ export class Connection {
   private backlogged = false;
   private inputEnded = false;
   private paused = false;
-  private received = 0;
-  private sent = 0;
+  /** Notifications that wait for the wire; one an observation, so there are no more than these. */
+  private readonly held = new Map<number, OutgoingResponse>();
+  private bytesIn = 0;
+  private bytesOut = 0;
+  private datagramsIn = 0;
+  private datagramsOut = 0;
 
   constructor(association: Association, options: ConnectionOptions) {
     this.association = association;
@@ -38,7 +42,8 @@ export class Connection {
   /** Feeds one datagram, or any piece of the stream. */
   receive(bytes: Uint8Array, now: Millis): void {
     if (this.ended) return;
-    this.received += bytes.length;
+    this.bytesIn += bytes.length;
+    this.datagramsIn++;
     this.association.receive(bytes, now);
     this.pump(now);
   }
@@ -73,6 +78,14 @@ export class Connection {
     this.pump(now);
   }
 
+  notify(id: number, response: OutgoingResponse, now: Millis): void {
+    if (this.ended) return;
+    // A slow reader gets the newest, not all of them.
+    if (this.backlogged) this.held.set(id, response);
+    else this.endpoint?.notify(id, response, now);
+    this.pump(now);
+  }
+
   providePsk(key: Uint8Array | undefined, now: Millis): void {
     if (this.ended) return;
     this.association.providePsk(key, now);
@@ -101,6 +114,8 @@ export class Connection {
   resume(now: Millis): void {
     if (!this.backlogged) return;
     this.backlogged = false;
+    for (const [id, response] of this.held) this.endpoint?.notify(id, response, now);
+    this.held.clear();
     this.pump(now);
   }
 
@@ -120,9 +135,10 @@ export class Connection {
     if (now >= this.lastActivity + this.options.idle) this.leave({ reason: 'idle' }, now);
   }
 
-  /** Bytes on the wire so far, secure layer included. */
   get traffic(): Traffic {
-    return { bytesIn: this.received, bytesOut: this.sent };
+    const { bytesIn, bytesOut, datagramsIn, datagramsOut } = this;
+    const retransmissions = this.association.retransmissions + (this.endpoint?.retransmissions ?? 0);
+    return { bytesIn, bytesOut, datagramsIn, datagramsOut, retransmissions };
   }
 
   get closed(): boolean {
@@ -167,7 +183,8 @@ export class Connection {
   private flush(now: Millis): void {
     for (const message of this.endpoint?.takeOutput() ?? []) this.association.send(message, now);
     for (const bytes of this.association.takeOutput()) {
-      this.sent += bytes.length;
+      this.bytesOut += bytes.length;
+      this.datagramsOut++;
       this.options.transmit(bytes);
     }
   }
@@ -207,6 +224,10 @@ export class Connection {
       case 'broken':
         this.leaving = { reason: 'broken', text: event.text };
         break;
+      case 'unobserved':
+        this.held.delete(event.id);
+        this.emit(event, now);
+        break;
       default:
         this.emit(event, now);
     }
@@ -219,8 +240,9 @@ export class Connection {
     this.leave(this.leaving, now);
   }
 
-  /** Says goodbye below CoAP, and ends. */
+  /** Says goodbye below CoAP, and ends. What was answered before goes out before: closing may be what was asked for. */
   private leave(end: ConnectionEnd, now: Millis): void {
+    this.flush(now);
     this.association.close(now);
     this.flush(now);
     this.finish(end, now);
@@ -255,7 +277,7 @@ export interface ConnectionOptions {
 export type ConnectionEvent =
   | Extract<AssociationEvent, { type: 'client-hello' | 'psk-lookup' | 'established' | 'alert' }>
   | { readonly type: 'request'; readonly id: number; readonly request: IncomingRequest }
-  | Extract<CoapEvent, { type: 'response' | 'pong' | 'failed' }>
+  | Extract<CoapEvent, { type: 'response' | 'pong' | 'failed' | 'unobserved' }>
   /** Always the last event. */
   | { readonly type: 'closed'; readonly end: ConnectionEnd };
 
@@ -264,7 +286,15 @@ export type ConnectionEnd =
   | { readonly reason: 'idle' | 'released' | 'replaced' | 'stalled' | 'evicted' }
   | { readonly reason: 'broken' | 'unreachable'; readonly text: string };
 
+/** What a session has put on the wire and got from it so far, secure layer included. */
 export interface Traffic {
   readonly bytesIn: number;
   readonly bytesOut: number;
+  /** Datagrams; of a stream, the pieces as they were read and written. */
+  readonly datagramsIn: number;
+  readonly datagramsOut: number;
+  /** Messages of CoAP and flights of DTLS that were sent again. */
+  readonly retransmissions: number;
 }
+
+export const noTraffic: Traffic = { bytesIn: 0, bytesOut: 0, datagramsIn: 0, datagramsOut: 0, retransmissions: 0 };

@@ -15,8 +15,12 @@ export interface Session {
   cancel(id: number): void;
   ping(): number | undefined;
   respond(id: number, response: OutgoingResponse): void;
+  /** Tells the observer whose request had this id of a change; an error code ends the observation. */
+  notify(id: number, response: OutgoingResponse): void;
   providePsk(key: Uint8Array | undefined): void;
   close(): void;
+  /** Ends without a word to the peer. */
+  abandon(): void;
 }
 
 export type SessionReceiver = (event: ConnectionEvent, now: Millis) => void;
@@ -137,6 +141,11 @@ export class LiveSession implements Session {
     this.rearm();
   }
 
+  notify(id: number, response: OutgoingResponse): void {
+    this.connection.notify(id, response, this.now());
+    this.rearm();
+  }
+
   providePsk(key: Uint8Array | undefined): void {
     this.connection.providePsk(key, this.now());
     this.rearm();
@@ -144,6 +153,10 @@ export class LiveSession implements Session {
 
   close(): void {
     this.connection.close(this.now());
+  }
+
+  abandon(): void {
+    this.abort({ reason: 'local' });
   }
 
   private now(): Millis {

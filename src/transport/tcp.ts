@@ -1,4 +1,5 @@
 import { createServer, type Server, type Socket } from 'node:net';
+import type { CoapEndpoint } from '../coap/endpoint.ts';
 import { createStreamEndpoint } from '../coap/stream.ts';
 import { formatHostPort } from '../coap/uri.ts';
 import type { Timers } from '../core/clock.ts';
@@ -8,6 +9,7 @@ import type { Association } from '../secure/association.ts';
 import { HalfOpenSessions } from './half-open.ts';
 import { listenError } from './listen-error.ts';
 import { type CoapServer, type CoapServerOptions, LiveSession, type SessionOwner } from './session.ts';
+import { type MakeTap, noTap } from './tap.ts';
 
 /** Pending connections the kernel holds for us: a small queue costs a storm of first boots whole seconds. */
 const backlog = 4096;
@@ -78,22 +80,33 @@ export interface StreamSessionOptions {
   readonly random: RandomSource;
   readonly idle: number | undefined;
   readonly owner: SessionOwner;
+  /** Default: CoAP over TCP. */
+  readonly createEndpoint?: () => CoapEndpoint;
   readonly onEstablished?: () => void;
   readonly onClosed?: () => void;
+  /** Default: nothing stands between session and socket. */
+  readonly tap?: MakeTap;
 }
 
 /** How long a closing socket waits for the peer's FIN while it drops what still arrives: an early RST could eat our alert. */
 const linger = 2_000;
 
+export interface StreamSession extends LiveSession {
+  /** Whether the socket is read: a slow reader does not. */
+  setReading(reading: boolean): void;
+}
+
 /** Joins a connected socket to a session; used by servers and clients alike. */
-export function streamSession(socket: Socket, options: StreamSessionOptions): LiveSession {
+export function streamSession(socket: Socket, options: StreamSessionOptions): StreamSession {
   let unstall: (() => void) | undefined;
-  const session = new LiveSession({
-    transport: 'coaps+tcp',
-    peer: addressText(socket),
-    association: options.association,
-    createEndpoint: () => createStreamEndpoint({ random: options.random }),
-    transmit: (bytes) => {
+  let reading = true;
+  let paused = false;
+  const flow = (): void => {
+    if (reading && !paused) socket.resume();
+    else socket.pause();
+  };
+  const tap = (options.tap ?? noTap)({
+    toSocket: (bytes) => {
       if (socket.destroyed) return;
       // One write an output: each is a TLS record, and a record holds one CoAP message (plgd-device c2).
       socket.write(bytes, () => {
@@ -101,15 +114,30 @@ export function streamSession(socket: Socket, options: StreamSessionOptions): Li
       });
       if (!unstall && socket.writableLength > limits.secure.queuedBytes) stall();
     },
-    timers: options.timers,
-    idle: options.idle,
-    owner: options.owner,
-    onPause: (paused) => (paused ? socket.pause() : socket.resume()),
-    ...(options.onEstablished && { onEstablished: options.onEstablished }),
-    onClosed: () => {
+    endSocket: () => {
       socket.end();
       const cancel = options.timers.schedule(options.timers.now() + linger, () => socket.destroy());
       socket.once('close', cancel);
+    },
+    toSession: (bytes) => session.receive(bytes),
+    endSession: () => session.receiveEnd(),
+  });
+  const session = new LiveSession({
+    transport: 'coaps+tcp',
+    peer: addressText(socket),
+    association: options.association,
+    createEndpoint: options.createEndpoint ?? (() => createStreamEndpoint({ random: options.random })),
+    transmit: (bytes) => tap.outgoing(bytes),
+    timers: options.timers,
+    idle: options.idle,
+    owner: options.owner,
+    onPause: (wanted) => {
+      paused = wanted;
+      flow();
+    },
+    ...(options.onEstablished && { onEstablished: options.onEstablished }),
+    onClosed: () => {
+      tap.outgoingEnd();
       options.onClosed?.();
     },
   });
@@ -125,11 +153,16 @@ export function streamSession(socket: Socket, options: StreamSessionOptions): Li
       session.resume();
     };
   };
-  socket.on('data', (bytes) => session.receive(bytes));
-  socket.on('end', () => session.receiveEnd());
+  socket.on('data', (bytes) => tap.incoming(bytes));
+  socket.on('end', () => tap.incomingEnd());
   socket.on('error', (error) => session.abort({ reason: 'unreachable', text: error.message }));
   socket.on('close', () => session.abort({ reason: 'truncated' }));
-  return session;
+  return Object.assign(session, {
+    setReading: (wanted: boolean) => {
+      reading = wanted;
+      flow();
+    },
+  });
 }
 
 const addressText = ({ remoteAddress = '?', remotePort = 0 }: Socket): string =>
