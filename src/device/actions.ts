@@ -2,12 +2,14 @@ import type { OutgoingRequest } from '../coap/endpoint.ts';
 import type { Millis } from '../core/clock.ts';
 import type { Refusal } from '../core/errors.ts';
 import type { Identity, Trust } from '../secure/association.ts';
+import type { Alarm } from './alarms.ts';
+import type { ExpectedPeer } from './impostor.ts';
 import type { DeviceState } from './state.ts';
 import type { DeviceStatus } from './status.ts';
 import type { Step } from './steps.ts';
 
-/** What a session is for: the time alone, a provisioning run, a renewal, or the cloud. */
-export type SessionPurpose = 'time' | 'provision' | 'renew' | 'cloud';
+/** What a session is for: the time alone, a provisioning run, a renewal, the cloud, or leaving a cloud. */
+export type SessionPurpose = 'time' | 'provision' | 'renew' | 'cloud' | 'sign-off';
 
 /** What the machine wants done, in order. Sessions and exchanges carry numbers that the machine gives and never reuses. */
 export type DeviceAction =
@@ -19,6 +21,7 @@ export type DeviceAction =
   | { readonly type: 'status'; readonly status: DeviceStatus }
   /** `cloudFlags` in status.ts. */
   | { readonly type: 'cloud-status'; readonly flags: number }
+  | { readonly type: 'alarm'; readonly alarm: Alarm; readonly set: boolean }
   | { readonly type: 'step'; readonly report: StepOutcome }
   | { readonly type: 'log'; readonly level: 'debug' | 'info' | 'warn'; readonly text: string };
 
@@ -31,6 +34,8 @@ export interface OpenAction {
   readonly identity: Identity;
   /** Undefined: the service's certificate is not judged. */
   readonly trust: Trust | undefined;
+  /** Who it has to be, beyond a certificate that is trusted. */
+  readonly expected: ExpectedPeer;
   /** What to add to the device's clock to get the time at which certificates are judged. */
   readonly clockOffset: Millis;
 }
@@ -45,7 +50,7 @@ export interface StepOutcome {
   readonly status: DeviceStatus;
 }
 
-export type CloudStep = 'sign-up' | 'sign-in' | 'token-refresh' | 'publish';
+export type CloudStep = 'sign-up' | 'sign-in' | 'token-refresh' | 'publish' | 'sign-off';
 
 /** Why an exchange got no answer. */
 export type ExchangeFailure = 'timeout' | 'reset' | 'too-large' | 'malformed';

@@ -5,7 +5,7 @@ import { optionNumber, uintOf } from '../coap/options.ts';
 import { type CborMap, type CborValue, decodeCbor, isCborMap } from '../codec/cbor.ts';
 import type { Millis } from '../core/clock.ts';
 import { type Decision, decided, type Evidence, FirstbootError, type Refusal, refused } from '../core/errors.ts';
-import { parseUuid, type Uuid } from '../core/ids.ts';
+import { nilUuid, parseUuid, type Uuid } from '../core/ids.ts';
 import { limits } from '../core/limits.ts';
 import type { Gateway } from './state.ts';
 
@@ -61,7 +61,10 @@ export function readOwner(map: CborMap, deviceId: Uuid): Decision<Uuid> {
   if (stranger !== undefined) return protocolRefused({ unexpected: stranger }, 'send devowneruuid and no other key');
   const { devowneruuid } = map;
   const owner = typeof devowneruuid === 'string' ? parseUuid(devowneruuid) : undefined;
-  if (owner === undefined) return wrong('devowneruuid', devowneruuid, 'send the owner as UUID text');
+  // The nil UUID is nobody's: a device of that owner would be free for all who come without a name.
+  if (owner === undefined || owner === nilUuid) {
+    return wrong('devowneruuid', devowneruuid, 'send the owner as UUID text');
+  }
   if (owner === deviceId) return wrong('devowneruuid', owner, 'the owner must not be the device itself');
   return decided(owner);
 }

@@ -7,8 +7,8 @@ import { spkiOf } from '../pki/public-key.ts';
 import { readAcls } from './acls.ts';
 import { type CloudConfiguration, readCloud, readOwner, readRedirect, readTime } from './answers.ts';
 import { readCredentials } from './credentials.ts';
-import { type CloudState, type DeviceState, selectedGateway } from './state.ts';
-import type { Step } from './steps.ts';
+import { type CloudState, type DeviceState, outdated, selectedGateway, staleTag } from './state.ts';
+import type { RunMode, Step } from './steps.ts';
 
 /** What an answer makes of the state. */
 export interface Applied {
@@ -20,6 +20,7 @@ export interface Applied {
 /**
  * The state after a step's answer: as a whole, or a refusal that leaves everything as it was.
  * @param now the device's own clock.
+ * @param mode a renewal leaves the access control list alone.
  */
 export function applyAnswer(
   step: Step,
@@ -27,6 +28,7 @@ export function applyAnswer(
   state: DeviceState,
   now: Millis,
   expiring: Millis,
+  mode: RunMode,
 ): Decision<Applied> {
   switch (step) {
     case 'time': {
@@ -40,45 +42,69 @@ export function applyAnswer(
     case 'cloud': {
       const configuration = readCloud(map);
       if (!configuration.ok) return configuration;
-      return redirected(map, { ...state, cloud: cloudState(state.cloud, configuration.value) });
+      return redirected(map, configuredFor(state, configuration.value));
     }
     case 'credentials': {
       const time = now + (state.clockOffset ?? 0);
       const publicKey = spkiOf(createPrivateKey(state.key));
       const credentials = readCredentials(map, { deviceId: state.deviceId, publicKey, time, expiring });
-      return credentials.ok ? redirected(map, { ...state, credentials: credentials.value }) : credentials;
+      if (!credentials.ok) return credentials;
+      const fresh = { ...state, credentials: credentials.value };
+      return redirected(map, mode === 'provision' ? outdated(fresh, 'acl') : fresh);
     }
     case 'acls': {
       const acl = readAcls(map);
-      return acl.ok ? redirected(map, { ...state, acl: acl.value }) : acl;
+      if (!acl.ok) return acl;
+      const { superseded: _superseded, ...rest } = state;
+      return redirected(map, { ...rest, acl: acl.value });
     }
   }
 }
 
-/** What an earlier owner gave does not hold for a new one. */
+/** What an earlier owner gave does not hold for a new one (plgd-device b2); its cloud is known until the next step. */
 function ownedBy(state: DeviceState, owner: string): DeviceState {
   if (state.owner === owner) return state;
-  const { credentials: _credentials, acl: _acl, ...rest } = state;
-  return { ...rest, owner };
+  const { credentials: _credentials, acl: _acl, cloud, ...rest } = state;
+  return { ...rest, owner, ...(cloud && { cloud: { ...cloud, tag: staleTag } }) };
 }
 
-/** The same gateway, hub and provider: the device stays signed up there. */
+/** With another hub, the credentials and the access control list of the one before are superseded. */
+function configuredFor(state: DeviceState, configuration: CloudConfiguration): DeviceState {
+  const configured = { ...state, cloud: cloudState(state.cloud, configuration) };
+  return isOtherHub(state, configured) ? outdated(configured, 'acl and credentials') : configured;
+}
+
+/** Whether two states of a device that has a cloud are at two hubs. */
+export const isOtherHub = (before: DeviceState, after: DeviceState): boolean =>
+  before.cloud !== undefined && after.cloud !== undefined && hubOf(before.cloud) !== hubOf(after.cloud);
+
+const hubOf = (cloud: CloudState): string | undefined => selectedGateway(cloud)?.id;
+
+/** The same gateway, provider and hub that the device is signed up at: it stays so. */
 function cloudState(
   before: CloudState | undefined,
   { provider, accessToken, gateways }: CloudConfiguration,
 ): CloudState {
   const [first] = gateways;
-  const [known] = before?.gateways ?? [];
-  const same = before?.provider === provider && known?.uri === first.uri && known.id === first.id;
-  const registration = same ? before?.registration : undefined;
+  const known = before?.gateways.some(({ uri, id }) => uri === first.uri && id === first.id);
+  const same = known && before?.provider === provider && hubOf(before) === first.id;
+  const registration = same ? before.registration : undefined;
   return { provider, accessToken, gateways, selected: 0, ...(registration ? { registration } : {}) };
 }
 
-/** The state at another gateway of the same list; another hub means signing up anew. */
-export function atGateway(cloud: CloudState, selected: number): CloudState {
-  const { registration, ...rest } = cloud;
-  const sameHub = cloud.gateways[selected]?.id === selectedGateway(cloud)?.id;
-  return { ...rest, selected, ...(sameHub && registration ? { registration } : {}) };
+/** The state at another gateway of the same list. Another hub means signing up anew, with its own credentials and list. */
+export function atGateway(state: DeviceState, selected: number): DeviceState {
+  if (!state.cloud) return state;
+  const moved = { ...state, cloud: { ...state.cloud, selected } };
+  if (!isOtherHub(state, moved)) return moved;
+  const { registration: _registration, ...cloud } = moved.cloud;
+  return outdated({ ...moved, cloud }, 'acl and credentials');
+}
+
+/** The gateway in use is reached at another address, as its hub has told at sign-up. */
+export function atAddress(cloud: CloudState, uri: string): CloudState {
+  const gateways = cloud.gateways.map((gateway, at) => (at === cloud.selected ? { ...gateway, uri } : gateway));
+  return { ...cloud, gateways };
 }
 
 /** `redirecturi`: the new service takes the place of the one in use. The rest of the answer counts all the same. */
@@ -86,9 +112,18 @@ function redirected(map: CborMap, state: DeviceState): Decision<Applied> {
   const uri = readRedirect(map);
   if (uri === undefined) return kept(state);
   const parsed = parseCoapUri(uri);
-  if (!parsed.ok) return parsed;
+  return parsed.ok ? decided({ state: atService(state, uri), redirected: true }) : parsed;
+}
+
+function atService(state: DeviceState, uri: string): DeviceState {
   const others = state.endpoints.filter((endpoint, at) => at !== state.selected && endpoint.uri !== uri);
-  return decided({ state: { ...state, endpoints: [...others, { uri }], selected: others.length }, redirected: true });
+  return { ...state, endpoints: [...others, { uri }], selected: others.length };
+}
+
+/** A redirect in the ownership answer is obeyed although the answer is refused for it (plgd-device d). */
+export function redirectedOwnership(map: CborMap, state: DeviceState): DeviceState | undefined {
+  const uri = readRedirect(map);
+  return uri !== undefined && parseCoapUri(uri).ok ? atService(state, uri) : undefined;
 }
 
 const kept = (state: DeviceState): Decision<Applied> => decided({ state, redirected: false });

@@ -1,84 +1,61 @@
-import { createPrivateKey, generateKeyPairSync } from 'node:crypto';
-import type { IncomingRequest, OutgoingResponse } from '../coap/endpoint.ts';
-import { encodePem } from '../codec/pem.ts';
-import { systemTimers, type Timers } from '../core/clock.ts';
-import { describe, FirstbootError } from '../core/errors.ts';
+import { equalBytes, noBytes } from '../core/bytes.ts';
+import { type Millis, systemTimers, type Timers } from '../core/clock.ts';
+import { type Decision, decided, describe, FirstbootError, failure } from '../core/errors.ts';
+import { type Uuid, uuidNamespaces, uuidV5 } from '../core/ids.ts';
 import { limits } from '../core/limits.ts';
 import { type Log, silentLog } from '../core/log.ts';
-import { type RandomSource, systemRandom } from '../core/random.ts';
-import { createCsr } from '../pki/csr.ts';
-import { uuidSubject } from '../pki/name.ts';
-import type { Identity } from '../secure/association.ts';
+import { systemRandom } from '../core/random.ts';
 import { createSecureContext } from '../secure/engine.ts';
-import { Alarm } from '../transport/alarm.ts';
+import { Alarm as Clockwork } from '../transport/alarm.ts';
 import type { DeviceAction } from './actions.ts';
-import type { DeviceDeps, DeviceSettings } from './context.ts';
+import type { Alarm } from './alarms.ts';
+import type { DeviceDeps, DeviceSettings, Fingerprint } from './context.ts';
+import { readDhcpOption } from './dhcp.ts';
+import { Listeners, type Unsubscribe } from './listeners.ts';
 import { DeviceMachine, factoryNew } from './machine.ts';
-import { type Network, socketNetwork } from './network.ts';
+import { socketNetwork } from './network.ts';
+import { NetworkWait } from './network-wait.ts';
+import { type DeviceClientOptions, depsOf, settingsOf } from './options.ts';
 import type { StepReport } from './report.ts';
-import type { Link } from './requests.ts';
-import { documentedRetry, type RetryRule } from './retry.ts';
+import { DeviceResources } from './resources/device-resources.ts';
+import type { ResourceHost } from './resources/resource.ts';
+import type { RetryRule } from './retry.ts';
 import { SessionTable } from './sessions.ts';
 import type { DeviceState, Endpoint } from './state.ts';
+import { StateWriter } from './state-writer.ts';
 import type { DeviceStatus } from './status.ts';
 import { type DeviceStorage, memoryStorage } from './storage.ts';
 
-export interface DeviceClientOptions {
-  /** URIs of provisioning services, `coaps://host:port` or `coaps+tcp://host:port`; the first is asked first. */
-  readonly endpoints: readonly (string | Endpoint)[];
-  /** The manufacturer certificate chain (leaf first, no root) and its key. */
-  readonly manufacturer: Identity;
-  /** Default: real sockets. */
-  readonly network?: Network;
-  /** Trust anchors of the provisioning service, DER. None: no service is trusted until one is set or checks are skipped. */
-  readonly serviceCa?: readonly Uint8Array[];
-  readonly skipVerification?: boolean;
-  /** Default: in memory. */
-  readonly storage?: DeviceStorage;
-  /** What to do with stored state that is damaged. Default: `init` throws. */
-  readonly damagedState?: 'throw' | 'reset';
-  /** Default: `dps`. */
-  readonly name?: string;
-  readonly links?: readonly Link[];
-  /** Default: 10, 20, 40, 80, 120 s, for ever. */
-  readonly retry?: RetryRule;
-  /** ms that a credential must still be valid for; default one hour. */
-  readonly expiring?: number;
-  /** Seconds to sign in at a gateway before the next one is tried; default 30, 0: for ever. */
-  readonly cloudChecks?: number;
-  /** Answers what the hub asks of the device; default 4.04. */
-  readonly onRequest?: (request: IncomingRequest) => OutgoingResponse;
-  readonly timers?: Timers;
-  readonly random?: RandomSource;
-  readonly log?: Log;
-}
+export type { DeviceClientOptions } from './options.ts';
 
 /** A device's provisioning client: plgd's client library in TypeScript's idiom. */
 export function createDeviceClient(options: DeviceClientOptions): DeviceClient {
   return new DeviceClient(options);
 }
 
-/** Returned by every `on...`: ends the subscription. */
-export type Unsubscribe = () => void;
-
-export class DeviceClient {
+export class DeviceClient implements ResourceHost {
+  /** What the hub, and whoever comes to the device itself, may ask it for. */
+  readonly resources: DeviceResources;
   private readonly options: DeviceClientOptions;
   private readonly timers: Timers;
   private readonly storage: DeviceStorage;
   private readonly deps: DeviceDeps;
-  private readonly statusListeners = new Set<(status: DeviceStatus) => void>();
-  private readonly cloudListeners = new Set<(flags: number) => void>();
-  private readonly stepListeners = new Set<(report: StepReport) => void>();
+  private readonly statusListeners = new Listeners<[status: DeviceStatus]>();
+  private readonly cloudListeners = new Listeners<[flags: number]>();
+  private readonly stepListeners = new Listeners<[report: StepReport]>();
+  private readonly alarmListeners = new Listeners<[alarm: Alarm, set: boolean]>();
+  private readonly writer: StateWriter;
   private readonly sessions: SessionTable;
-  private readonly alarm: Alarm;
+  private readonly clockwork: Clockwork;
   private settings: DeviceSettings;
   private serviceCa: readonly Uint8Array[];
   private log: Log;
   private loaded: DeviceMachine | undefined;
   private readonly actions: DeviceAction[] = [];
   private driving = false;
-  private unsaved: DeviceState | undefined;
-  private saving: Promise<void> | undefined;
+  private off = false;
+  private readonly wait: NetworkWait;
+  private dhcpOption: Uint8Array | undefined;
 
   constructor(options: DeviceClientOptions) {
     this.options = options;
@@ -86,24 +63,23 @@ export class DeviceClient {
     this.storage = options.storage ?? memoryStorage();
     this.log = options.log ?? silentLog;
     this.serviceCa = options.serviceCa ?? [];
-    this.settings = {
-      name: options.name ?? 'dps',
-      endpoints: options.endpoints.map((endpoint) => (typeof endpoint === 'string' ? { uri: endpoint } : endpoint)),
-      manufacturer: options.manufacturer,
-      service: options.skipVerification ? 'skip' : this.serviceCa,
-      retry: options.retry ?? documentedRetry,
-      expiring: options.expiring ?? limits.device.expiring,
-      cloudChecks: options.cloudChecks ?? 30,
-      links: options.links ?? defaultLinks,
-    };
-    const random = options.random ?? systemRandom;
-    this.deps = { random, createKey, createCsr: requestPem };
-    const network = options.network ?? socketNetwork({ createSecureContext, timers: this.timers, random });
-    this.sessions = new SessionTable(network, this.timers, options.onRequest ?? notFound, () => this.drive());
-    this.alarm = new Alarm(this.timers, (now) => {
+    this.settings = settingsOf(options);
+    this.deps = depsOf(options);
+    this.writer = new StateWriter(this.storage, (reason) => {
+      this.log.error({ device: this.settings.name, reason }, 'the state could not be stored');
+    });
+    this.wait = new NetworkWait(options.networkReady, (reason) => {
+      this.log.warn({ device: this.settings.name, reason }, 'waiting for the network failed; starting all the same');
+    });
+    const { timers } = this;
+    const network =
+      options.network ?? socketNetwork({ createSecureContext, timers, random: options.random ?? systemRandom });
+    this.resources = new DeviceResources(this, options.onRequest);
+    this.sessions = new SessionTable(network, timers, this.resources, () => this.drive());
+    this.clockwork = new Clockwork(timers, (now) => {
       this.loaded?.handleTimeout(now);
       this.drive();
-      return this.loaded?.nextTimeout();
+      return this.off ? undefined : this.loaded?.nextTimeout();
     });
   }
 
@@ -119,53 +95,119 @@ export class DeviceClient {
     if (!stored) await this.storage.save(state);
   }
 
-  /** Provisions what is missing and goes to the cloud; tries for ever. */
+  /** Provisions what is missing and goes to the cloud; tries for ever. With `networkReady`, once the network is there. */
   start(): void {
-    this.act((machine, now) => machine.start(now));
+    this.wait.begin(() => this.act((machine, now) => machine.start(now)));
   }
 
   /** Closes every session and stops trying. State and status stay. */
   stop(): void {
+    this.wait.cancel();
     this.act((machine) => machine.stop());
   }
 
   restart(): void {
-    this.act((machine, now) => {
-      machine.stop();
-      machine.start(now);
-    });
+    this.stop();
+    this.start();
   }
 
-  /** New device id, new key pair, nothing else kept; a client that runs provisions itself again. */
+  /** New device id, new key pair, nothing else kept, nobody told; a client that runs provisions itself again. */
   factoryReset(): void {
     this.act((machine, now) => machine.factoryReset(now));
   }
 
-  /** A full run from the time on, keeping device id and key. */
+  /** A full run from the time on, keeping device id and key. Switches the device on. */
   forceReprovision(): void {
     this.act((machine, now) => machine.forceReprovision(now));
   }
 
+  /** The provisioning services that the device knows now. */
+  get endpoints(): readonly Endpoint[] {
+    return this.machine.state.endpoints;
+  }
+
+  /** The one it asks. */
+  get selectedEndpoint(): Endpoint | undefined {
+    const { endpoints, selected } = this.machine.state;
+    return endpoints[selected];
+  }
+
+  /**
+   * Takes these services in the place of those it knows, and provisions itself anew with the first. An empty list, or a first
+   * one with the URI '', is a factory reset of which the cloud is told: after it the device waits for an endpoint.
+   * @throws FirstbootError service.config when there are more than limits.device.endpoints.
+   */
+  setEndpoints(endpoints: readonly Endpoint[]): void {
+    if (endpoints.length > limits.device.endpoints) {
+      const evidence = { endpoints: endpoints.length };
+      throw failure('service.config', evidence, `name ${limits.device.endpoints} endpoints at most`);
+    }
+    const different = endpoints.filter(({ uri }, at) => endpoints.findIndex((other) => other.uri === uri) === at);
+    this.act((machine, now) => machine.setEndpoints(different, now));
+  }
+
+  /** A certificate fingerprint of the provisioning service, or none; from the next session on. */
+  setFingerprint(fingerprint: Fingerprint | undefined): void {
+    this.configure({ fingerprint });
+  }
+
+  /**
+   * Takes over what the network's DHCP server tells in option 43: another endpoint means a full run there. The same option
+   * once more changes nothing; what an option does not tell stays. A fingerprint from the network counts where the factory has
+   * given no CA: it would let pass what the CA does not vouch for, and anybody can answer DHCP.
+   */
+  applyDhcpOption(option: Uint8Array): Decision<void> {
+    if (this.dhcpOption && equalBytes(this.dhcpOption, option)) return decided(undefined);
+    const read = readDhcpOption(option);
+    if (!read.ok) return read;
+    const { endpoint, fingerprint } = read.value;
+    this.dhcpOption = option.slice();
+    const judgedByCa = this.settings.service !== 'skip' && this.serviceCa.length > 0;
+    if (fingerprint && !judgedByCa) this.setFingerprint(fingerprint);
+    else if (fingerprint) this.log.warn({ device: this.settings.name }, 'DHCP names a fingerprint; the CA is trusted');
+    if (endpoint !== undefined && endpoint !== this.selectedEndpoint?.uri) this.setEndpoints([{ uri: endpoint }]);
+    return decided(undefined);
+  }
+
   /** Stops, and waits until the last state is stored. */
   async shutdown(): Promise<void> {
-    if (this.loaded) this.stop();
-    this.alarm.stop();
-    await this.saving;
+    if (this.loaded && !this.off) this.stop();
+    this.clockwork.stop();
+    await this.writer.done();
+  }
+
+  /**
+   * A power cut: nobody is told, nothing more is stored (a write under way ends or not; `shutdown` waits for it), and this
+   * client is dead. A new one over the same storage goes on from there.
+   */
+  powerOff(): void {
+    if (this.off) return;
+    this.off = true;
+    this.wait.cancel();
+    this.writer.stop();
+    this.clockwork.stop();
+    this.actions.length = 0;
+    this.sessions.powerOff();
   }
 
   /** Told of every change of the status, from now on. */
   onStatus(listener: (status: DeviceStatus) => void): Unsubscribe {
-    return subscribe(this.statusListeners, listener);
+    return this.statusListeners.add(listener);
   }
 
   /** Told of every change of the cloud's flags (`cloudFlags`), from now on. */
   onCloudStatus(listener: (flags: number) => void): Unsubscribe {
-    return subscribe(this.cloudListeners, listener);
+    return this.cloudListeners.add(listener);
+  }
+
+  /** Told of every alarm that is raised or cleared, from now on. */
+  onAlarm(listener: (alarm: Alarm, set: boolean) => void): Unsubscribe {
+    return this.alarmListeners.add(listener);
   }
 
   /** Told of every step that ended, well or not. */
   onStep(listener: (report: StepReport) => void): Unsubscribe {
-    return subscribe(this.stepListeners, listener);
+    return this.stepListeners.add(listener);
   }
 
   /** Trust anchors of the provisioning service, DER; from the next session on. */
@@ -187,12 +229,32 @@ export class DeviceClient {
     this.log = log;
   }
 
+  get name(): string {
+    return this.settings.name;
+  }
+
+  /** Follows from the manufacturer certificate. */
+  get platformId(): Uuid {
+    const [leaf = noBytes] = this.settings.manufacturer.chain;
+    return uuidV5(uuidNamespaces.x500, leaf);
+  }
+
+  /** The device's own clock, without what the service told it. */
+  now(): Millis {
+    return this.timers.now();
+  }
+
   get status(): DeviceStatus {
     return this.machine.status;
   }
 
   get cloudFlags(): number {
     return this.machine.cloudFlags;
+  }
+
+  /** The alarms that are raised now. */
+  get alarms(): ReadonlySet<Alarm> {
+    return this.machine.alarms;
   }
 
   get online(): boolean {
@@ -229,6 +291,7 @@ export class DeviceClient {
   }
 
   private act(what: (machine: DeviceMachine, now: number) => void): void {
+    if (this.off) return;
     what(this.machine, this.timers.now());
     this.drive();
   }
@@ -236,10 +299,10 @@ export class DeviceClient {
   /** Performs what the machine wants and tells it what came of it, until both are quiet. Calls from inside only queue. */
   private drive(): void {
     const machine = this.loaded;
-    if (!machine || this.driving) return;
+    if (!machine || this.driving || this.off) return;
     this.driving = true;
     try {
-      for (;;) {
+      while (!this.off) {
         this.sessions.deliver(machine);
         this.actions.push(...machine.takeActions());
         const action = this.actions.shift();
@@ -249,25 +312,28 @@ export class DeviceClient {
     } finally {
       this.driving = false;
     }
-    this.alarm.set(machine.nextTimeout());
+    if (!this.off) this.clockwork.set(machine.nextTimeout());
   }
 
   private perform(action: DeviceAction): void {
     switch (action.type) {
       case 'persist':
-        this.persist(action.state);
+        this.writer.write(action.state);
         break;
       case 'status':
-        for (const listener of this.statusListeners) listener(action.status);
+        this.statusListeners.tell(action.status);
         break;
       case 'cloud-status':
-        for (const listener of this.cloudListeners) listener(action.flags);
+        this.cloudListeners.tell(action.flags);
+        break;
+      case 'alarm':
+        this.alarmListeners.tell(action.alarm, action.set);
         break;
       case 'step': {
         const report = this.sessions.report(action.report);
         const { refusal } = report;
         if (refusal) this.log.warn({ device: this.settings.name, step: report.step }, describe(refusal));
-        for (const listener of this.stepListeners) listener(report);
+        this.stepListeners.tell(report);
         break;
       }
       case 'log':
@@ -277,53 +343,4 @@ export class DeviceClient {
         this.sessions.perform(action);
     }
   }
-
-  /** One write at a time; what has changed meanwhile goes into the next. */
-  private persist(state: DeviceState): void {
-    this.unsaved = state;
-    this.saving ??= this.saveAll().finally(() => {
-      this.saving = undefined;
-    });
-  }
-
-  private async saveAll(): Promise<void> {
-    while (this.unsaved) {
-      const state = this.unsaved;
-      this.unsaved = undefined;
-      try {
-        await this.storage.save(state);
-      } catch (error) {
-        const reason = error instanceof Error ? error.message : String(error);
-        this.log.error({ device: this.settings.name, reason }, 'the state could not be stored');
-      }
-    }
-  }
 }
-
-/** What a device without resources of its own publishes: itself. */
-const defaultLinks: readonly Link[] = [
-  {
-    href: '/oic/d',
-    types: ['oic.d.cloudDevice', 'oic.wk.d'],
-    interfaces: ['oic.if.r', 'oic.if.baseline'],
-    instance: 1,
-  },
-  { href: '/oic/p', types: ['oic.wk.p'], interfaces: ['oic.if.r', 'oic.if.baseline'], instance: 2 },
-];
-
-const notFound = (): OutgoingResponse => ({ code: 404 });
-
-function subscribe<T>(listeners: Set<T>, listener: T): Unsubscribe {
-  listeners.add(listener);
-  return () => {
-    listeners.delete(listener);
-  };
-}
-
-function createKey(): string {
-  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-  return privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
-}
-
-const requestPem = (key: string, deviceId: string): string =>
-  encodePem('CERTIFICATE REQUEST', createCsr({ privateKey: createPrivateKey(key), subject: uuidSubject(deviceId) }));

@@ -1,23 +1,22 @@
 import type { IncomingResponse, OutgoingRequest } from '../coap/endpoint.ts';
+import { parseCoapUri } from '../coap/uri.ts';
 import { earlier, type Millis, seconds } from '../core/clock.ts';
 import type { Refusal } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
 import { randomFraction } from '../core/random.ts';
 import type { CloudStep, ExchangeFailure } from './actions.ts';
-import { readAnswer, successCodes } from './answers.ts';
-import { atGateway } from './apply.ts';
+import { readAnswer, readRedirect, successCodes } from './answers.ts';
+import { atAddress, atGateway, isOtherHub } from './apply.ts';
 import { readExpiry, readRegistration, refreshDelay } from './cloud-answers.ts';
 import type { DeviceContext } from './context.ts';
 import { deviceIdentity, trustAnchors } from './credentials.ts';
+import { PingWatch } from './ping.ts';
 import { cloudRequests } from './requests.ts';
 import { type CloudState, type Registration, selectedGateway } from './state.ts';
 import { cloudFlags } from './status.ts';
 
 /** Waits before the gateway is tried again; the last one stays (iotivity-lite's table). */
 const retryTable: readonly Millis[] = [2, 4, 8, 16, 32, 64].map(seconds);
-const pingInterval = seconds(20);
-const pongTimeout = seconds(4);
-const pingsMissed = 6;
 const checkInterval = seconds(1);
 
 /** What the cloud's part of the machine cannot decide alone. */
@@ -35,14 +34,12 @@ export interface CloudHost {
 export class CloudMachine {
   private readonly context: DeviceContext;
   private readonly host: CloudHost;
+  private readonly pings: PingWatch;
   private session: { readonly id: number; ready: boolean } | undefined;
   private exchange: { readonly id: number; readonly step: CloudStep } | undefined;
   private due: { readonly at: Millis; readonly what: 'connect' | 'sign-in' | 'answer' } | undefined;
   private checksEnd: Millis | undefined;
   private refreshAt: Millis | undefined;
-  private pingAt: Millis | undefined;
-  private ping: { readonly id: number; readonly deadline: Millis } | undefined;
-  private missed = 0;
   private tries = 0;
   /** The sign-in that runs uses a token that was just refreshed. */
   private refreshed = false;
@@ -50,6 +47,12 @@ export class CloudMachine {
   constructor(context: DeviceContext, host: CloudHost) {
     this.context = context;
     this.host = host;
+    this.pings = new PingWatch(context, (now) => this.tryLater('the gateway does not answer pings', now));
+  }
+
+  /** It is there, or on its way. */
+  get active(): boolean {
+    return this.session !== undefined || this.due !== undefined;
   }
 
   get online(): boolean {
@@ -71,6 +74,14 @@ export class CloudMachine {
     this.due = undefined;
     this.checksEnd = undefined;
     this.context.setCloudFlags(0);
+  }
+
+  /** Stops, but leaves the session open on which the device is signed in, for somebody else to close. */
+  release(): number | undefined {
+    const session = this.online ? this.session?.id : undefined;
+    if (session !== undefined) this.session = undefined;
+    this.stop();
+    return session;
   }
 
   connected(session: number, now: Millis): void {
@@ -104,7 +115,7 @@ export class CloudMachine {
         const known = step === 'token-refresh' ? this.cloud?.registration?.userId : undefined;
         const registration = readRegistration(map, time, known);
         if (!registration.ok) this.refused(step, registration.refusal, response.code, now);
-        else this.registered(step, registration.value, now);
+        else this.registered(step, registration.value, readRedirect(map), now);
         return;
       }
       case 'sign-in': {
@@ -132,20 +143,17 @@ export class CloudMachine {
   }
 
   pong(exchange: number): void {
-    if (exchange !== this.ping?.id) return;
-    this.ping = undefined;
-    this.missed = 0;
+    this.pings.pong(exchange);
   }
 
   nextTimeout(): Millis | undefined {
-    const due = [this.due?.at, this.checksEnd, this.refreshAt, this.pingAt, this.ping?.deadline];
+    const due = [this.due?.at, this.checksEnd, this.refreshAt, this.pings.nextTimeout()];
     return due.reduce(earlier);
   }
 
   handleTimeout(now: Millis): void {
     if (this.due && now >= this.due.at) this.proceed(this.due.what, now);
-    if (this.ping && now >= this.ping.deadline) this.pingMissed(now);
-    if (this.pingAt !== undefined && now >= this.pingAt) this.sendPing(now);
+    this.pings.handleTimeout(now);
     if (this.refreshAt !== undefined && now >= this.refreshAt) this.refresh(now);
     if (this.checksEnd !== undefined && now >= this.checksEnd) this.giveUp(now);
   }
@@ -177,6 +185,7 @@ export class CloudMachine {
       uri: gateway.uri,
       identity: deviceIdentity(context.state, credentials),
       trust: { anchors: trustAnchors(credentials), dates: 'check', purpose: 'server' },
+      expected: { kind: 'hub', id: gateway.id },
       clockOffset: context.state.clockOffset ?? 0,
     });
   }
@@ -211,10 +220,17 @@ export class CloudMachine {
     this.context.emit({ type: 'request', session: this.session.id, exchange: this.exchange.id, request });
   }
 
-  private registered(step: 'sign-up' | 'token-refresh', registration: Registration, now: Millis): void {
+  private registered(
+    step: 'sign-up' | 'token-refresh',
+    registration: Registration,
+    redirect: string | undefined,
+    now: Millis,
+  ): void {
     const { context, cloud } = this;
     if (!cloud) return;
-    context.save({ ...context.state, cloud: { ...cloud, registration } });
+    const elsewhere = step === 'sign-up' && isElsewhere(redirect, cloud);
+    const place = elsewhere ? atAddress(cloud, redirect) : cloud;
+    context.save({ ...context.state, cloud: { ...place, registration } });
     this.report(step);
     const flags = context.cloudFlags & ~(cloudFlags.tokenExpiry | cloudFlags.failure);
     if (step === 'token-refresh') {
@@ -223,7 +239,8 @@ export class CloudMachine {
       this.signIn(registration, now);
     } else {
       context.setCloudFlags(flags | cloudFlags.registered);
-      this.due = { at: now + this.pause(), what: 'sign-in' };
+      if (elsewhere) this.leave();
+      this.due = { at: now + this.pause(), what: elsewhere ? 'connect' : 'sign-in' };
     }
   }
 
@@ -232,9 +249,8 @@ export class CloudMachine {
     this.report('sign-in');
     this.tries = 0;
     this.refreshed = false;
-    this.missed = 0;
     this.checksEnd = undefined;
-    this.pingAt = now + pingInterval;
+    if (this.session) this.pings.start(this.session.id, now);
     this.refreshAt = expiresIn === undefined ? undefined : now + refreshDelay(expiresIn);
     context.setCloudFlags(cloudFlags.initialized | cloudFlags.registered | cloudFlags.loggedIn);
     const { deviceId } = context.state;
@@ -295,23 +311,10 @@ export class CloudMachine {
       return;
     }
     context.log('warn', `trying the next gateway ${gateway.uri}`);
-    const sameHub = gateway.id === selectedGateway(cloud)?.id;
-    context.save({ ...context.state, cloud: atGateway(cloud, next) });
-    if (sameHub) this.start(now);
-    else this.host.hubChanged(now);
-  }
-
-  private sendPing(now: Millis): void {
-    if (!this.session?.ready) return;
-    this.pingAt = now + pingInterval;
-    this.ping = { id: this.context.nextId(), deadline: now + pongTimeout };
-    this.context.emit({ type: 'ping', session: this.session.id, exchange: this.ping.id });
-  }
-
-  private pingMissed(now: Millis): void {
-    this.ping = undefined;
-    this.missed++;
-    if (this.missed >= pingsMissed) this.tryLater('the gateway does not answer pings', now);
+    const before = context.state;
+    context.save(atGateway(before, next));
+    if (isOtherHub(before, context.state)) this.host.hubChanged(now);
+    else this.start(now);
   }
 
   private leave(): void {
@@ -319,9 +322,7 @@ export class CloudMachine {
     this.session = undefined;
     this.exchange = undefined;
     this.refreshAt = undefined;
-    this.pingAt = undefined;
-    this.ping = undefined;
-    this.missed = 0;
+    this.pings.stop();
     this.refreshed = false;
   }
 
@@ -336,3 +337,7 @@ export class CloudMachine {
     return seconds(1) + Math.floor(randomFraction(this.context.deps.random) * seconds(1));
   }
 }
+
+/** Sign-up may send the device to another address of its hub (`redirecturi`). */
+const isElsewhere = (uri: string | undefined, cloud: CloudState): uri is string =>
+  uri !== undefined && uri !== selectedGateway(cloud)?.uri && parseCoapUri(uri).ok;

@@ -1,10 +1,13 @@
+import { equalBytes } from '../core/bytes.ts';
 import type { Millis } from '../core/clock.ts';
 import type { RandomSource } from '../core/random.ts';
 import type { Identity, Trust } from '../secure/association.ts';
 import type { DeviceAction, StepOutcome } from './actions.ts';
+import type { Alarm } from './alarms.ts';
 import { trustAnchors } from './credentials.ts';
 import type { Link } from './requests.ts';
 import type { RetryRule } from './retry.ts';
+import type { StartHook } from './start-gate.ts';
 import type { DeviceState, Endpoint } from './state.ts';
 import { type DeviceStatus, deviceStatus, failureFlags, type LastError, lastErrors } from './status.ts';
 
@@ -18,12 +21,23 @@ export interface DeviceSettings {
   readonly manufacturer: Identity;
   /** Trust anchors of the provisioning service, DER; 'skip' accepts any service. */
   readonly service: readonly Uint8Array[] | 'skip';
+  /** Of a certificate of the provisioning service, whatever its CA. */
+  readonly fingerprint?: Fingerprint | undefined;
   readonly retry: RetryRule;
   /** ms that a credential must still be valid for. */
   readonly expiring: Millis;
   /** How often, a second apart, the cloud is looked at before the next gateway is tried; 0: never. */
   readonly cloudChecks: number;
   readonly links: readonly Link[];
+  /** False: the device is provisioned, and kept so, but does not go to its cloud. */
+  readonly connect: boolean;
+}
+
+/** The digest of a certificate's DER. */
+export interface Fingerprint {
+  readonly digest: 'SHA256' | 'SHA384';
+  /** 32 or 48 bytes. */
+  readonly value: Uint8Array;
 }
 
 export interface DeviceDeps {
@@ -32,6 +46,8 @@ export interface DeviceDeps {
   readonly createKey: () => string;
   /** A certificate request for `CN=uuid:<device id>`, PEM (contract, plgd-device b4). */
   readonly createCsr: (key: string, deviceId: string) => string;
+  /** Asked before a run begins. */
+  readonly beforeRun?: StartHook;
 }
 
 /** What the parts of one device's machine share: its state, its status, and the queue of actions. */
@@ -42,6 +58,7 @@ export class DeviceContext {
   private progress = 0;
   private error: LastError = lastErrors.ok;
   private cloud = 0;
+  private readonly raised = new Set<Alarm>();
   private lastId = 0;
   private queue: DeviceAction[] = [];
 
@@ -91,11 +108,42 @@ export class DeviceContext {
     this.emit({ type: 'cloud-status', flags });
   }
 
-  /** Anchors for the provisioning service: those of the factory, and those it has given the device since. */
-  serviceTrust(dates: 'check' | 'ignore'): Trust | undefined {
+  get alarms(): ReadonlySet<Alarm> {
+    return this.raised;
+  }
+
+  setAlarm(alarm: Alarm, set: boolean): void {
+    if (this.raised.has(alarm) === set) return;
+    if (set) this.raised.add(alarm);
+    else this.raised.delete(alarm);
+    this.emit({ type: 'alarm', alarm, set });
+  }
+
+  /**
+   * How the provisioning service is judged (contract, plgd-device c1). Its anchors are those of the factory, and those it has
+   * given the device since. A fingerprint lets a chain pass whose check failed; with it, skipping the check accepts no other
+   * chain. In the time step plgd's client looks at the fingerprint only when the check is skipped, so that one with a
+   * fingerprint and no CA (the DHCP case) never gets past the time: a trap. Here the fingerprint counts in the time step
+   * whenever there is no CA of the factory's; where there is one, it has to vouch for the time as with plgd.
+   */
+  serviceTrust(step: 'time' | 'other'): Trust | undefined {
+    const { service, fingerprint } = this.settings;
+    if (service === 'skip' && !fingerprint) return undefined;
+    const factory = service === 'skip' ? [] : service;
+    const counts = fingerprint && (step === 'other' || factory.length === 0);
+    return {
+      anchors: [...factory, ...trustAnchors(this.current.credentials)],
+      dates: step === 'time' ? 'ignore' : 'check',
+      purpose: 'server',
+      ...(counts && { fingerprints: [fingerprint.value] }),
+    };
+  }
+
+  /** Anchors that vouch for a service although the factory does not know them: they vouch for hubs and devices, too. */
+  get cloudAnchors(): readonly Uint8Array[] {
     const { service } = this.settings;
-    if (service === 'skip') return undefined;
-    return { anchors: [...service, ...trustAnchors(this.current.credentials)], dates, purpose: 'server' };
+    if (service === 'skip') return [];
+    return trustAnchors(this.current.credentials).filter((der) => !service.some((known) => equalBytes(known, der)));
   }
 
   nextId(): number {

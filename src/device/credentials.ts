@@ -66,6 +66,7 @@ export function readCredentials(map: CborMap, check: CredentialCheck): Decision<
     validFrom: leaf.notBefore,
     validTo: leaf.notAfter,
     psks,
+    tag: provisioningTag,
   });
 }
 

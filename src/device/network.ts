@@ -1,4 +1,4 @@
-import type { OutgoingRequest, OutgoingResponse } from '../coap/endpoint.ts';
+import type { CoapEndpoint, OutgoingRequest, OutgoingResponse } from '../coap/endpoint.ts';
 import { type CoapUri, parseCoapUri } from '../coap/uri.ts';
 import type { Millis, Timers } from '../core/clock.ts';
 import { FirstbootError } from '../core/errors.ts';
@@ -24,6 +24,8 @@ export interface OpenRequest {
   /** What to add to the network's clock to get the time at which certificates are judged. */
   readonly clockOffset: Millis;
   readonly onEvent: (event: ConnectionEvent) => void;
+  /** What speaks over the session; default: CoAP. A hostile peer's speaks something else. */
+  readonly createEndpoint?: () => CoapEndpoint;
 }
 
 /** A session as its device uses it. A closed one ignores every call. */
@@ -32,9 +34,12 @@ export interface DeviceConnection {
   /** The exchange's id, as it comes back in events; undefined when the session is not up. */
   request(request: OutgoingRequest): number | undefined;
   respond(id: number, response: OutgoingResponse): void;
+  notify(id: number, response: OutgoingResponse): void;
   cancel(id: number): void;
   ping(): number | undefined;
   close(): void;
+  /** Ends without a word to the peer, as after a power cut. */
+  abandon(): void;
 }
 
 export interface SocketNetworkDeps {
@@ -46,7 +51,7 @@ export interface SocketNetworkDeps {
 /** Real sockets: each session has one of its own. */
 export function socketNetwork(deps: SocketNetworkDeps): Network {
   return {
-    open: ({ uri, identity, trust, clockOffset, onEvent }) =>
+    open: ({ uri, identity, trust, clockOffset, onEvent, createEndpoint }) =>
       dial({
         uri,
         context: deps.createSecureContext({
@@ -58,6 +63,7 @@ export function socketNetwork(deps: SocketNetworkDeps): Network {
         owner: () => onEvent,
         timers: shifted(deps.timers, clockOffset),
         random: deps.random,
+        ...(createEndpoint && { createEndpoint }),
       }),
   };
 }

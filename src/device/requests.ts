@@ -2,6 +2,7 @@ import type { Method, OutgoingRequest } from '../coap/endpoint.ts';
 import { contentFormat } from '../coap/formats.ts';
 import { optionNumber, uintOption } from '../coap/options.ts';
 import { type CborMap, encodeCbor } from '../codec/cbor.ts';
+import { utf8 } from '../core/bytes.ts';
 import type { Millis } from '../core/clock.ts';
 import { nilUuid, type Uuid } from '../core/ids.ts';
 import { type DeviceState, type Gateway, type Registration, selectedGateway } from './state.ts';
@@ -43,7 +44,7 @@ export function stepRequest(step: Step, state: DeviceState, csr: () => string, t
   }
 }
 
-/** Sign-up, sign-in, token refresh and publishing at the cloud's gateway (contract, plgd-device b6). */
+/** Sign-up, sign-in, token refresh, publishing and sign-off at the cloud's gateway (contract, plgd-device b6). */
 export const cloudRequests = {
   signUp: (deviceId: Uuid, provider: string, accessToken: string, timeout: Millis): OutgoingRequest =>
     post(
@@ -93,7 +94,27 @@ export const cloudRequests = {
     ),
     query: ['rt=oic.wk.rdpub'],
   }),
+
+  /** @param token false leaves the access token out: only where the device is signed in. */
+  signOff: (
+    deviceId: Uuid,
+    { userId, accessToken }: Registration,
+    token: boolean,
+    timeout: Millis,
+  ): OutgoingRequest => ({
+    ...ask('DELETE', ['oic', 'sec', 'account'], timeout),
+    query: [`uid=${userId}`, `di=${deviceId}`, ...(token ? [`accesstoken=${accessToken}`] : [])],
+    options: [uintOption(optionNumber.ocfAcceptContentFormatVersion, ocfVersion)],
+  }),
 } as const;
+
+/** Whether a token goes into a Uri-Query option (RFC 7252 §5.10: 255 bytes). */
+export const fitsQuery = ({ accessToken }: Registration): boolean => isQueryItem(`accesstoken=${accessToken}`);
+
+/** Whether a sign-off can be asked for at all: without the user's id no cloud knows whom it is about. */
+export const canSignOff = ({ userId }: Registration): boolean => isQueryItem(`uid=${userId}`);
+
+const isQueryItem = (text: string): boolean => utf8(text).length <= 255;
 
 /** A resource that the device publishes at its cloud. */
 export interface Link {

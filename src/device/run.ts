@@ -3,15 +3,23 @@ import type { Millis } from '../core/clock.ts';
 import type { Refusal } from '../core/errors.ts';
 import type { ExchangeFailure, SessionPurpose } from './actions.ts';
 import { readAnswer, successCodes } from './answers.ts';
-import { applyAnswer } from './apply.ts';
+import { applyAnswer, isOtherHub, redirectedOwnership } from './apply.ts';
 import type { DeviceContext } from './context.ts';
 import { stepRequest } from './requests.ts';
 import { RetryCounter } from './retry.ts';
+import type { DeviceState } from './state.ts';
 import { failureFlags, type LastError, lastErrors, progressFlags } from './status.ts';
-import { type Step, stepFlags, steps } from './steps.ts';
+import { type RunMode, type Step, stepFlags, steps } from './steps.ts';
 
 /** After this many transient failures in a row, a run starts over from the time. */
 const transientFailures = 3;
+
+/** What a run does not decide alone. */
+export interface RunHost {
+  done(mode: RunMode, now: Millis): void;
+  /** The run has led the device to another hub than the one it is signed up at. `before`: its state at the start. */
+  hubLeft(before: DeviceState, now: Millis): void;
+}
 
 /**
  * One provisioning run after another: asks for each step in order, checks the answer, stores what it gave, and tries again
@@ -21,7 +29,8 @@ const transientFailures = 3;
 export class ProvisioningRun {
   readonly retry: RetryCounter;
   private readonly context: DeviceContext;
-  private readonly onDone: (mode: RunMode, now: Millis) => void;
+  private readonly host: RunHost;
+  private before: DeviceState;
   private mode: RunMode = 'provision';
   private step: Step | undefined;
   private session: RunSession | undefined;
@@ -30,9 +39,10 @@ export class ProvisioningRun {
   private transients = 0;
   private startOver = false;
 
-  constructor(context: DeviceContext, onDone: (mode: RunMode, now: Millis) => void) {
+  constructor(context: DeviceContext, host: RunHost) {
     this.context = context;
-    this.onDone = onDone;
+    this.host = host;
+    this.before = context.state;
     this.retry = new RetryCounter(context.settings.retry, context.deps.random);
   }
 
@@ -45,6 +55,7 @@ export class ProvisioningRun {
     this.retry.reset();
     this.step = step;
     this.mode = mode;
+    this.before = this.context.state;
     this.enter(step, now);
   }
 
@@ -88,12 +99,15 @@ export class ProvisioningRun {
       return true;
     }
     const { state, settings } = this.context;
-    const applied = applyAnswer(step, answer.map, state, now, settings.expiring);
+    const applied = applyAnswer(step, answer.map, state, now, settings.expiring, this.mode);
     if (!applied.ok) {
+      const elsewhere = step === 'ownership' ? redirectedOwnership(answer.map, state) : undefined;
+      if (elsewhere) this.context.save(elsewhere);
       this.fail({ result: 'failure', refusal: applied.refusal, error: stepFlags[step].error }, now);
       return true;
     }
     this.context.save(applied.value.state);
+    if (step === 'cloud') this.leaveHub(now);
     this.succeed(step, applied.value.redirected, now);
     return true;
   }
@@ -153,7 +167,8 @@ export class ProvisioningRun {
       purpose,
       uri: endpoint.uri,
       identity: context.settings.manufacturer,
-      trust: context.serviceTrust(purpose === 'time' ? 'ignore' : 'check'),
+      trust: context.serviceTrust(purpose === 'time' ? 'time' : 'other'),
+      expected: { kind: 'service', cloudAnchors: context.cloudAnchors },
       clockOffset: context.state.clockOffset ?? 0,
     });
   }
@@ -180,7 +195,8 @@ export class ProvisioningRun {
     if (next === undefined || step === 'time' || redirected) this.leave();
     this.step = next;
     if (next === undefined) {
-      this.onDone(this.mode, now);
+      context.setAlarm('ProvisioningFailed', false);
+      this.host.done(this.mode, now);
     } else {
       this.enter(next, now);
     }
@@ -196,6 +212,7 @@ export class ProvisioningRun {
     if (!transient || this.transients >= transientFailures) {
       this.transients = 0;
       this.startOver = this.mode === 'provision';
+      context.setAlarm('ProvisioningFailed', true);
     }
     if (this.mode === 'provision') {
       const { progress } = context.status;
@@ -211,6 +228,12 @@ export class ProvisioningRun {
     this.due = { at: now + this.retry.delay(result === 'timeout' ? 'timeout' : 'failure'), what: 'retry' };
   }
 
+  private leaveHub(now: Millis): void {
+    const { before, context } = this;
+    this.before = context.state;
+    if (before.cloud?.registration && isOtherHub(before, context.state)) this.host.hubLeft(before, now);
+  }
+
   private selectNextEndpoint(): void {
     const { state } = this.context;
     if (state.endpoints.length < 2) return;
@@ -223,8 +246,6 @@ export class ProvisioningRun {
     this.exchange = undefined;
   }
 }
-
-export type RunMode = 'provision' | 'renew';
 
 interface RunSession {
   readonly id: number;

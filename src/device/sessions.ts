@@ -1,11 +1,14 @@
-import type { IncomingRequest, OutgoingResponse } from '../coap/endpoint.ts';
 import type { Clock, Millis } from '../core/clock.ts';
 import { FirstbootError, unreachable } from '../core/errors.ts';
-import type { ConnectionEnd, ConnectionEvent, Traffic } from '../transport/connection.ts';
+import type { SecureSession } from '../secure/association.ts';
+import { type ConnectionEnd, type ConnectionEvent, noTraffic, type Traffic } from '../transport/connection.ts';
+import { type Caller, stranger, subjectOf } from './access.ts';
 import type { DeviceAction, OpenAction, StepOutcome } from './actions.ts';
+import { type ExpectedPeer, impostorIn } from './impostor.ts';
 import type { DeviceMachine } from './machine.ts';
 import { type DeviceConnection, endpointOf, type Network } from './network.ts';
 import type { StepReport } from './report.ts';
+import type { Channel, DeviceResources, Visitor } from './resources/device-resources.ts';
 
 export type SessionAction = Extract<DeviceAction, { type: 'open' | 'request' | 'ping' | 'close' }>;
 
@@ -16,22 +19,18 @@ export type SessionAction = Extract<DeviceAction, { type: 'open' | 'request' | '
 export class SessionTable {
   private readonly network: Network;
   private readonly clock: Clock;
-  private readonly serve: (request: IncomingRequest) => OutgoingResponse;
+  private readonly resources: DeviceResources;
   private readonly onEvents: () => void;
   private readonly live = new Map<number, Live>();
   /** The last session that its peer ended: the step that failed with it is reported afterwards. */
   private ended: { readonly session: number; readonly live: Live } | undefined;
   private readonly events: { readonly session: number; readonly event: ConnectionEvent }[] = [];
 
-  constructor(
-    network: Network,
-    clock: Clock,
-    serve: (request: IncomingRequest) => OutgoingResponse,
-    onEvents: () => void,
-  ) {
+  /** @param resources what the other side of a session may ask for. */
+  constructor(network: Network, clock: Clock, resources: DeviceResources, onEvents: () => void) {
     this.network = network;
     this.clock = clock;
-    this.serve = serve;
+    this.resources = resources;
     this.onEvents = onEvents;
   }
 
@@ -60,12 +59,24 @@ export class SessionTable {
       case 'close': {
         const session = this.live.get(action.session);
         this.live.delete(action.session);
+        session?.visitor?.close();
         session?.connection?.close();
         break;
       }
       default:
         unreachable(action);
     }
+  }
+
+  /** Drops every session without a word, as a power cut does. */
+  powerOff(): void {
+    const dropped = [...this.live.values()];
+    this.live.clear();
+    for (const { connection, visitor } of dropped) {
+      visitor?.close();
+      connection?.abandon();
+    }
+    this.events.length = 0;
   }
 
   /** Tells the machine what has come in. */
@@ -102,9 +113,12 @@ export class SessionTable {
   }
 
   private open(action: OpenAction): void {
-    const { session, uri, identity, trust, clockOffset } = action;
+    const { session, uri, identity, trust, clockOffset, purpose, expected } = action;
     const live: Live = {
       connection: undefined,
+      isCloud: purpose === 'cloud',
+      expected,
+      visitor: undefined,
       exchanges: new Map(),
       since: this.clock.now(),
       counted: noTraffic,
@@ -131,10 +145,20 @@ export class SessionTable {
   private tell(machine: DeviceMachine, session: number, live: Live, event: ConnectionEvent): void {
     const now = this.clock.now();
     switch (event.type) {
-      case 'established':
+      case 'established': {
+        const impostor = impostorIn(live.expected, event.session);
+        if (impostor !== undefined) {
+          this.live.delete(session);
+          this.ended = { session, live };
+          live.connection?.close();
+          machine.closed(session, `refused: ${impostor}`, now);
+          break;
+        }
         live.roundTrips += handshakeRoundTrips[event.session.version];
+        live.visitor = this.resources.visit(callerOf(live, event.session), channelOf(live));
         machine.connected(session, now);
         break;
+      }
       case 'response':
       case 'pong':
       case 'failed': {
@@ -151,9 +175,13 @@ export class SessionTable {
         break;
       }
       case 'request':
-        live.connection?.respond(event.id, this.serve(event.request));
+        live.visitor?.request(event.id, event.request);
+        break;
+      case 'unobserved':
+        live.visitor?.unobserved(event.id);
         break;
       case 'closed':
+        live.visitor?.close();
         machine.closed(session, reasonOf(event.end), now);
         this.live.delete(session);
         this.ended = { session, live };
@@ -165,6 +193,10 @@ export class SessionTable {
 
 interface Live {
   connection: DeviceConnection | undefined;
+  readonly isCloud: boolean;
+  readonly expected: ExpectedPeer;
+  /** Whoever is on the other side, once that is known. */
+  visitor: Visitor | undefined;
   /** Exchange numbers of the machine by the connection's ids. */
   readonly exchanges: Map<number, number>;
   /** When the step that runs began. */
@@ -173,7 +205,17 @@ interface Live {
   roundTrips: number;
 }
 
-const noTraffic: Traffic = { bytesIn: 0, bytesOut: 0 };
+/**
+ * A hub is who its certificate says, for an anchor that was provisioned vouches for it. A provisioning service is nobody: what
+ * vouches for it is the factory's, or nothing at all, and its name must not make it an owner.
+ */
+const callerOf = ({ isCloud }: Live, session: SecureSession): Caller =>
+  isCloud ? { subject: subjectOf(session), connection: 'auth-crypt' } : stranger;
+
+const channelOf = (live: Live): Channel => ({
+  respond: (id, response) => live.connection?.respond(id, response),
+  notify: (id, response) => live.connection?.notify(id, response),
+});
 
 /** Cookie and two flights (DTLS 1.2); TCP's own and two flights (TLS 1.2), one (TLS 1.3). */
 const handshakeRoundTrips = { 'DTLSv1.2': 3, 'TLSv1.2': 3, 'TLSv1.3': 2 } as const;

@@ -1,41 +1,48 @@
-import type { Millis, Timers } from '../core/clock.ts';
-import { systemTimers } from '../core/clock.ts';
+import { type Millis, systemTimers, type Timers } from '../core/clock.ts';
 import { describe, failure } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
-import type { Log } from '../core/log.ts';
-import { type RandomSource, systemRandom } from '../core/random.ts';
-import { createDeviceClient, type DeviceClient } from './client.ts';
+import { createDeviceClient, type DeviceClient, type DeviceClientOptions } from './client.ts';
 import { type FactoryIdentity, readFactoryIdentity } from './identity.ts';
-import type { Network } from './network.ts';
+import type { KeyChoice } from './keys.ts';
 import { type Report, type StepReport, summarize } from './report.ts';
-import type { RetryRule } from './retry.ts';
+import type { Endpoint } from './state.ts';
 import { progressFlags } from './status.ts';
 import { type DeviceStorage, folderStorage, memoryStorage } from './storage.ts';
 
-export interface SimulatedDeviceOptions {
-  /** The provisioning service, `coaps://host:port` or `coaps+tcp://host:port`; more than one: the first is asked first. */
-  readonly endpoint: string | readonly string[];
+export interface SimulatedDeviceOptions extends Partial<PassedOn> {
+  /** The provisioning service, `coaps://host:port` or `coaps+tcp://host:port`; more: the first is asked first; none: it waits. */
+  readonly endpoint: string | readonly (string | Endpoint)[];
   /** A factory folder (dpsca.pem, mfgcrt.pem, mfgkey.pem), or what would be in it. */
   readonly identity: string | FactoryIdentity;
-  /** Default: `dps`. */
-  readonly name?: string;
-  /** Accepts any provisioning service, as plgd's `--no-verify-ca`. */
-  readonly skipVerification?: boolean;
+  /** Which of the factory folder's identities; default: the primary one. */
+  readonly keySlot?: KeyChoice;
   /** Folder that keeps the state, or a storage; default: in memory. */
   readonly state?: string | DeviceStorage;
-  readonly retry?: RetryRule;
   /** How long `provision` and `online` wait before they give up, ms. Default: limits.device.wait. */
   readonly timeout?: Millis;
-  /** ms that a credential must still be valid for; default one hour. */
-  readonly expiring?: Millis;
-  /** Seconds to sign in at a gateway before the next one is tried; default 30. */
-  readonly cloudChecks?: number;
-  readonly log?: Log;
-  /** Default: real sockets. */
-  readonly network?: Network;
-  readonly timers?: Timers;
-  readonly random?: RandomSource;
 }
+
+/** What goes to the client as it is. */
+type PassedOn = Pick<DeviceClientOptions, (typeof passedOn)[number]>;
+
+const passedOn = [
+  'name',
+  'skipVerification',
+  'fingerprint',
+  'links',
+  'retry',
+  'expiring',
+  'cloudChecks',
+  'connect',
+  'networkReady',
+  'beforeRun',
+  'onRequest',
+  'damagedState',
+  'network',
+  'timers',
+  'random',
+  'log',
+] as const;
 
 /**
  * A device for tests and demos:
@@ -66,18 +73,14 @@ export class SimulatedDevice {
 
   /** @throws FirstbootError when the identity's files or the stored state cannot be used. */
   static async create(options: SimulatedDeviceOptions): Promise<SimulatedDevice> {
-    const { endpoint, identity, name = 'dps', state, timers = systemTimers, random = systemRandom } = options;
-    const factory = typeof identity === 'string' ? await readFactoryIdentity(identity) : identity;
+    const { endpoint, identity, name = 'dps', state, timers = systemTimers } = options;
+    const factory = typeof identity === 'string' ? await readFactoryIdentity(identity, options.keySlot) : identity;
     const client = createDeviceClient({
-      name,
+      ...pick(options, passedOn),
       endpoints: typeof endpoint === 'string' ? [endpoint] : endpoint,
       manufacturer: factory,
       serviceCa: factory.serviceCa ?? [],
-      skipVerification: options.skipVerification ?? false,
       storage: typeof state === 'string' ? folderStorage(state) : (state ?? memoryStorage()),
-      timers,
-      random,
-      ...pick(options, ['network', 'retry', 'expiring', 'cloudChecks', 'log']),
     });
     await client.init();
     return new SimulatedDevice(client, name, options.timeout ?? limits.device.wait, timers);
@@ -115,6 +118,11 @@ export class SimulatedDevice {
   forceReprovision(): void {
     this.steps = [];
     this.client.forceReprovision();
+  }
+
+  /** A power cut: nobody is told, nothing more is stored. Make a new device over the same state to switch it on again. */
+  powerOff(): void {
+    this.client.powerOff();
   }
 
   /** Switches off; what is stored stays. */

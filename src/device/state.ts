@@ -19,6 +19,8 @@ export interface DeviceState {
   readonly cloud?: CloudState;
   readonly credentials?: Credentials;
   readonly acl?: readonly Ace[];
+  /** The endpoints were replaced: all the rest is from an earlier service, until a full run has ended well. */
+  readonly superseded?: true;
 }
 
 /** A provisioning service. */
@@ -35,6 +37,8 @@ export interface CloudState {
   /** Index of the gateway in use. */
   readonly selected: number;
   readonly registration?: Registration;
+  /** Absent: `dps`. Stale when the device has a new owner. */
+  readonly tag?: ProvisioningTag;
 }
 
 export interface Gateway {
@@ -61,6 +65,8 @@ export interface Credentials {
   /** When the identity's leaf expires. */
   readonly validTo: Millis;
   readonly psks: readonly PreSharedKey[];
+  /** Absent: `dps`. Stale when they are another hub's than the one selected now. */
+  readonly tag?: ProvisioningTag;
 }
 
 export interface PreSharedKey {
@@ -75,6 +81,7 @@ export interface Ace {
   readonly permission: number;
   readonly subject: AceSubject;
   readonly resources: readonly AceResource[];
+  /** `dps`; `dps-stale` on an entry that is superseded. It is enforced until the new ones take its place. */
   readonly tag?: string;
   readonly aceid?: number;
 }
@@ -93,20 +100,41 @@ export interface AceResource {
 export const provisioningTag = 'dps';
 
 /**
+ * The tag of what it gave and what is superseded, but not replaced yet: it is used and enforced until its successor is
+ * there. A restart does not count it, so a power cut in between starts over at the right step (plgd-device b4).
+ */
+export const staleTag = 'dps-stale';
+
+export type ProvisioningTag = typeof provisioningTag | typeof staleTag;
+
+/**
  * The first step whose result is missing or no longer good, or undefined when the device may go straight to its cloud
  * (contract, plgd-device a). `now` is the device's own clock, without the offset.
  * @param expiring ms that the credentials must still be valid for.
  */
 export function firstMissingStep(state: DeviceState, now: Millis, expiring: Millis): Step | undefined {
-  if (state.clockOffset === undefined) return 'time';
+  if (state.superseded || state.clockOffset === undefined) return 'time';
   if (state.owner === undefined || state.owner === state.deviceId) return 'ownership';
-  if (state.cloud === undefined) return 'cloud';
+  if (state.cloud === undefined || isStale(state.cloud)) return 'cloud';
   const time = now + state.clockOffset;
   const { credentials } = state;
-  if (!credentials || credentials.validFrom > time || credentials.validTo - time <= expiring) return 'credentials';
+  if (!credentials || isStale(credentials)) return 'credentials';
+  if (credentials.validFrom > time || credentials.validTo - time <= expiring) return 'credentials';
   if (!state.acl?.some(({ tag }) => tag === provisioningTag)) return 'acls';
   return undefined;
 }
+
+/** The state with its access control list tagged stale, and with its credentials, too, when the hub is another one. */
+export function outdated(state: DeviceState, what: 'acl' | 'acl and credentials'): DeviceState {
+  const { acl, credentials } = state;
+  return {
+    ...state,
+    ...(acl && { acl: acl.map((ace) => (ace.tag === provisioningTag ? { ...ace, tag: staleTag } : ace)) }),
+    ...(credentials && what !== 'acl' && { credentials: { ...credentials, tag: staleTag } }),
+  };
+}
+
+const isStale = ({ tag }: { readonly tag?: ProvisioningTag }): boolean => tag === staleTag;
 
 /** The gateway in use. */
 export const selectedGateway = ({ gateways, selected }: CloudState): Gateway | undefined => gateways[selected];

@@ -5,6 +5,9 @@ export const steps = ['time', 'ownership', 'cloud', 'credentials', 'acls'] as co
 
 export type Step = (typeof steps)[number];
 
+/** A run of the steps that are missing, or of the credentials alone. */
+export type RunMode = 'provision' | 'renew';
+
 export interface StepFlags {
   /** Set while the step is asked for. */
   readonly get: number;

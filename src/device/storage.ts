@@ -6,7 +6,7 @@ import { failure } from '../core/errors.ts';
 import { isUuid } from '../core/ids.ts';
 import { limits } from '../core/limits.ts';
 import { hasCode, syncFolder } from '../pki/files.ts';
-import type { DeviceState } from './state.ts';
+import { type DeviceState, provisioningTag, staleTag } from './state.ts';
 
 /** Where a device keeps its state. A save is whole or has not happened. */
 export interface DeviceStorage {
@@ -87,7 +87,7 @@ function parseState(file: string, text: string): DeviceState {
 }
 
 function faultOf(state: Fields): string | undefined {
-  const { deviceId, key, endpoints, selected, clockOffset, owner, cloud, credentials, acl } = state;
+  const { deviceId, key, endpoints, selected, clockOffset, owner, cloud, credentials, acl, superseded } = state;
   if (typeof deviceId !== 'string' || !isUuid(deviceId)) return 'deviceId is not a UUID';
   if (typeof key !== 'string' || !isPrivateKey(key)) return 'key is not a private key';
   if (!isListOf(endpoints, ['uri'])) return 'endpoints is not a list of endpoints';
@@ -96,14 +96,21 @@ function faultOf(state: Fields): string | undefined {
   if (owner !== undefined && !(typeof owner === 'string' && isUuid(owner))) return 'owner is not a UUID';
   if (cloud !== undefined && !isCloud(cloud)) return 'cloud is not a cloud configuration';
   if (credentials !== undefined && !isCredentials(credentials)) return 'credentials are not usable';
-  if (acl !== undefined && !(Array.isArray(acl) && acl.every(isRecord))) return 'acl is not a list of entries';
+  if (acl !== undefined && !(Array.isArray(acl) && acl.every(isAce))) return 'acl is not a list of entries';
+  if (superseded !== undefined && superseded !== true) return 'superseded is not true';
   return undefined;
 }
 
 function isCloud(cloud: unknown): boolean {
   if (!isRecord(cloud) || !hasTexts(cloud, ['provider', 'accessToken'])) return false;
   const { gateways, selected, registration } = cloud;
-  if (!isListOf(gateways, ['uri', 'id']) || gateways.length === 0 || !isIndex(selected, gateways.length)) return false;
+  if (
+    !hasTag(cloud) ||
+    !isListOf(gateways, ['uri', 'id']) ||
+    gateways.length === 0 ||
+    !isIndex(selected, gateways.length)
+  )
+    return false;
   return (
     registration === undefined ||
     (isRecord(registration) && hasTexts(registration, ['userId', 'accessToken', 'refreshToken']))
@@ -118,9 +125,21 @@ function isCredentials(credentials: unknown): boolean {
     [...trustAnchors, credentials.identity].every(isCertificates) &&
     typeof validFrom === 'number' &&
     typeof validTo === 'number' &&
-    isListOf(psks, ['subject', 'key'])
+    isListOf(psks, ['subject', 'key']) &&
+    hasTag(credentials)
   );
 }
+
+/** States from before there were stale ones have no tag. */
+const hasTag = ({ tag }: Fields): boolean => tag === undefined || tag === provisioningTag || tag === staleTag;
+
+/** What access is decided by: an entry of another shape would be a hole or a wall. */
+const isAce = (ace: unknown): boolean =>
+  isRecord(ace) &&
+  typeof ace.permission === 'number' &&
+  isRecord(ace.subject) &&
+  isListOf(ace.resources, []) &&
+  (ace.tag === undefined || typeof ace.tag === 'string');
 
 type Fields = Readonly<Record<string, unknown>>;
 

@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import type { CoapOption } from '../../src/coap/message.ts';
+import { optionNumber, uintOption } from '../../src/coap/options.ts';
 import { type CborMap, type CborValue, encodeCbor } from '../../src/codec/cbor.ts';
 import { fromHex, utf8 } from '../../src/core/bytes.ts';
 import { hours, seconds } from '../../src/core/clock.ts';
@@ -73,6 +75,26 @@ describe('every step', () => {
 
   it.each(steps)('%s: an answer of more than 8192 bytes is a failure', (step, error) => {
     refuses(step, { payload: encodeCbor({ padding: 'x'.repeat(8190) }) }, error);
+  });
+});
+
+describe('any step', () => {
+  const payload = encodeCbor(good.answerTo('ownership', { method: 'GET', path: [] }));
+
+  it('takes every code from 2.01 to 2.05, and no other of the class', () => {
+    for (const code of [201, 202, 203, 204, 205]) accepts('ownership', { payload, code });
+    refuses('ownership', { payload, code: 231 }, lastErrors.getOwner);
+  });
+
+  it('takes no notice of a payload without a content format', () => {
+    refuses('ownership', { payload, contentFormat: 'none' }, lastErrors.getOwner);
+  });
+
+  it('takes answers of OCF version 1.0.0 and later, and those that name none', () => {
+    const version = (number: number): CoapOption => uintOption(optionNumber.ocfContentFormatVersion, number);
+    accepts('ownership', { payload, options: [version(2048)] });
+    accepts('ownership', { payload, options: [version(2112)] });
+    refuses('ownership', { payload, options: [version(2047)] }, lastErrors.getOwner);
   });
 });
 

@@ -39,7 +39,7 @@ describe('a first boot', () => {
     expect(bench.machine.state).toMatchObject({
       owner: ownerId,
       cloud: { provider: 'plgd', gateways: [{ uri: gatewayUri, id: hubId }], registration: { userId: 'user' } },
-      acl: [{ permission: 31, tag: 'dps' }],
+      acl: [ownerId, hubId].map((uuid) => ({ permission: 31, subject: { uuid }, tag: 'dps' })),
     });
   });
 
@@ -101,7 +101,7 @@ describe('a step that fails', () => {
     expect(bench.totals).toEqual(run.map((_, k) => (k <= at ? 2 : 1)));
   });
 
-  it.each([400, 401, 403, 404, 408, 413, 422, 429, 500, 502])(
+  it.each([400, 401, 402, 403, 404, 405, 406, 408, 409, 412, 413, 415, 422, 429, 500, 501, 502, 505])(
     'with %i: no code but 5.03 and 5.04 keeps the step',
     (code) => {
       const bench = new DeviceBench({

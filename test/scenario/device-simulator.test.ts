@@ -5,6 +5,8 @@ import { minutes } from '../../src/core/clock.ts';
 import { developmentHub, developmentSettings } from '../../src/development.ts';
 import type { FactoryIdentity } from '../../src/device/identity.ts';
 import { SimulatedDevice } from '../../src/device/simulator.ts';
+import { cloudFlags } from '../../src/device/status.ts';
+import { memoryStorage } from '../../src/device/storage.ts';
 import { type RunningGateway, startGateway } from '../../src/gateway.ts';
 import { type Service, startService } from '../../src/main.ts';
 import { createDevelopmentPki, type DevelopmentPki, writeDevelopmentPki } from '../../src/pki/development.ts';
@@ -92,6 +94,33 @@ describe('a simulated device over real sockets', () => {
     expect(gateway.devices().map(({ deviceId }) => deviceId)).toEqual([device.deviceId]);
   });
 
+  it('signs off at its cloud when its endpoint is taken away, and waits', async () => {
+    const { service, gateway, pki } = await startAll();
+    const endpoint = service.endpoints.tcp ?? '';
+    const device = await SimulatedDevice.create({ endpoint, identity: factoryOf(pki), timeout: 20_000 });
+    undo.push(() => device.close());
+    await device.online();
+    const { deviceId } = device;
+    expect(gateway.devices().map((known) => known.deviceId)).toEqual([deviceId]);
+    const steps: string[] = [];
+    const gone = new Promise<void>((resolve) => {
+      device.client.onStep(({ step, result }) => steps.push(`${step} ${result}`));
+      device.client.onStatus(({ text }) => {
+        if (text === 'uninitialized') resolve();
+      });
+    });
+    device.client.setEndpoints([{ uri: '' }]);
+    await gone;
+    expect(steps).toEqual(['sign-off done']);
+    expect(gateway.devices()).toEqual([]);
+    expect(device.deviceId).not.toBe(deviceId);
+    expect(device.client.cloudFlags).toBe(cloudFlags.deregistered);
+
+    device.client.setEndpoints([{ uri: endpoint }]);
+    await device.online();
+    expect(gateway.devices().map((known) => known.deviceId)).toEqual([device.deviceId]);
+  });
+
   it('boots from a factory folder, keeps its state in another one, and goes straight to its cloud after a restart', async () => {
     const { service, pki, folder } = await startAll();
     await writeDevelopmentPki(pki, join(folder, 'pki'));
@@ -159,6 +188,43 @@ describe('a simulated device in a simulated network', () => {
     await provisioned;
     expect(device.report.steps.filter(({ result }) => result === 'failure').length).toBeGreaterThan(1);
   });
+
+  it.each(['coaps', 'coaps+tcp'] as const)(
+    'over %s goes on after a power cut in any step, from what it had stored',
+    async (scheme) => {
+      const world = await World.create();
+      undo.push(() => world.close());
+      for (const cut of ['time', 'ownership', 'cloud', 'credentials', 'acls']) {
+        const state = memoryStorage();
+        const boot = (): Promise<SimulatedDevice> =>
+          SimulatedDevice.create({
+            endpoint: `${scheme}://service`,
+            identity: factoryOf(world.pki),
+            state,
+            network: world.network(),
+            timers: world.timers,
+            random: world.random,
+            connect: false,
+          });
+        const first = await boot();
+        first.client.onStep(({ step }) => {
+          if (step === cut) first.powerOff();
+        });
+        first.client.start();
+        await world.run(() => first.report.steps.some(({ step }) => step === cut));
+        await first.close();
+        const second = await boot();
+        undo.push(() => second.close());
+        expect(second.deviceId).toBe(first.deviceId);
+        const [report] = await Promise.all([
+          second.provision(),
+          world.run(() => second.client.status.progress === 10645),
+        ]);
+        const left = 4 - ['time', 'ownership', 'cloud', 'credentials', 'acls'].indexOf(cut);
+        expect(report.steps).toHaveLength(left);
+      }
+    },
+  );
 
   it('refuses a service it does not know, unless checks are skipped', async () => {
     const world = await World.create();

@@ -1,29 +1,27 @@
-import { createPrivateKey, generateKeyPairSync } from 'node:crypto';
+import { createPrivateKey } from 'node:crypto';
 import type { IncomingResponse, OutgoingRequest } from '../../src/coap/endpoint.ts';
 import { contentFormat } from '../../src/coap/formats.ts';
+import type { CoapOption } from '../../src/coap/message.ts';
 import { type CborMap, decodeCbor, encodeCbor, isCborMap } from '../../src/codec/cbor.ts';
 import { encodePem } from '../../src/codec/pem.ts';
 import { earlier, ManualTimers, type Millis, minutes } from '../../src/core/clock.ts';
 import { limits } from '../../src/core/limits.ts';
-import { seededRandom, systemRandom } from '../../src/core/random.ts';
+import { seededRandom } from '../../src/core/random.ts';
 import type { DeviceAction, OpenAction, SessionPurpose, StepOutcome } from '../../src/device/actions.ts';
 import type { DeviceDeps, DeviceSettings } from '../../src/device/context.ts';
 import { DeviceMachine, factoryNew } from '../../src/device/machine.ts';
 import { documentedRetry } from '../../src/device/retry.ts';
-import type { DeviceState } from '../../src/device/state.ts';
-import { createAuthority, expectIssued } from '../../src/pki/authority.ts';
+import type { RunReason, StartDecision } from '../../src/device/start-gate.ts';
+import { type DeviceState, selectedGateway } from '../../src/device/state.ts';
 import { createCsr, readCsrText } from '../../src/pki/csr.ts';
-import { issueCertificate, randomSerial } from '../../src/pki/issue.ts';
-import type { Authority } from '../../src/pki/issuer.ts';
 import { uuidSubject } from '../../src/pki/name.ts';
-import { profiles } from '../../src/pki/profile.ts';
-import { parsePublicKey, spkiOf } from '../../src/pki/public-key.ts';
+import { createKey, credentialsOf, issue, serviceTime } from './device-credentials.ts';
+
+export { createKey, credentialsOf, issue, publicKeyOf, serviceTime } from './device-credentials.ts';
 
 export const ownerId = '5c4b3a29-1807-4f6e-8d5c-4b3a29180700';
 export const hubId = '11111111-2222-4333-8444-555555555555';
 export const gatewayUri = 'coaps+tcp://gateway.example:5684';
-/** What the service takes the time to be when the bench starts. */
-export const serviceTime = Date.UTC(2026, 5, 1, 12);
 
 /** The names of what is asked for, on one service or the other. */
 export type Asked =
@@ -35,7 +33,8 @@ export type Asked =
   | 'sign-up'
   | 'sign-in'
   | 'token-refresh'
-  | 'publish';
+  | 'publish'
+  | 'sign-off';
 
 /** What becomes of one request. */
 export type Behaviour =
@@ -48,7 +47,13 @@ export type Behaviour =
   | 'twice'
   | { readonly code: number }
   | { readonly map: CborMap }
-  | { readonly payload: Uint8Array; readonly contentFormat?: number }
+  /** `contentFormat` 'none' leaves the option out; `code` defaults to that of a good answer. */
+  | {
+      readonly payload: Uint8Array;
+      readonly contentFormat?: number | 'none';
+      readonly code?: number;
+      readonly options?: readonly CoapOption[];
+    }
   | { readonly after: Millis };
 
 export interface BenchOptions {
@@ -61,11 +66,28 @@ export interface BenchOptions {
   readonly clock?: Millis;
   /** Life of the identity certificates that are issued. */
   readonly lifetime?: Millis;
+  /** Asked before each run. */
+  readonly beforeRun?: (reason: RunReason, machine: DeviceMachine) => StartDecision;
+  /** The owner and the hub that the service gives, by how often it was asked before. */
+  readonly owner?: (earlier: number) => string;
+  readonly hub?: (earlier: number) => { readonly uri: string; readonly id: string };
   /** Further gateways of the cloud configuration. */
   readonly gateways?: readonly { readonly uri: string; readonly id: string }[];
 }
 
-let sharedAuthority: Authority | undefined;
+/** At which hub a device was when it got an identity certificate. */
+const issuedFor = new Map<string, string>();
+
+/** Whether credentials and access control list of a state are for the hub that is selected, and for its owner. */
+export function isConsistent({ cloud, credentials, acl, owner }: DeviceState): boolean {
+  const hub = cloud && selectedGateway(cloud)?.id;
+  const subjects = acl?.map(({ subject }) => ('uuid' in subject ? subject.uuid : ''));
+  return (
+    hub !== undefined &&
+    issuedFor.get(credentials?.identity ?? '') === hub &&
+    JSON.stringify(subjects) === JSON.stringify([owner, hub])
+  );
+}
 
 /** A device's machine alone on a stepped clock, with a service and a gateway that answer from a script. */
 export class DeviceBench {
@@ -78,6 +100,9 @@ export class DeviceBench {
   readonly cloud: number[] = [];
   readonly outcomes: StepOutcome[] = [];
   readonly saved: DeviceState[] = [];
+  /** As told: the alarm, and whether it was raised. */
+  readonly alarms: string[] = [];
+  readonly reasons: RunReason[] = [];
   readonly open = new Map<number, SessionPurpose>();
   pings = 0;
   private readonly options: BenchOptions;
@@ -87,10 +112,15 @@ export class DeviceBench {
     this.options = options;
     this.start = options.clock ?? 0;
     this.timers = new ManualTimers(this.start);
+    const { beforeRun } = options;
+    const hook = (reason: RunReason): StartDecision => {
+      this.reasons.push(reason);
+      return beforeRun?.(reason, this.machine) ?? 'apply';
+    };
     this.machine = new DeviceMachine(
       options.state ?? freshState(),
       { ...benchSettings, ...options.settings },
-      benchDeps,
+      { ...benchDeps, beforeRun: hook },
     );
   }
 
@@ -146,35 +176,58 @@ export class DeviceBench {
     return this.run(() => this.machine.online, within);
   }
 
+  /** The other side ends the newest session. */
+  hangUp(): this {
+    const session = this.opened.at(-1)?.session ?? 0;
+    this.open.delete(session);
+    return this.act((machine, now) => machine.closed(session, 'close-notify', now));
+  }
+
   /** The answer that a good service gives to a request. */
   answerTo(name: Asked, request: OutgoingRequest): CborMap {
     switch (name) {
       case 'time':
         return { time: new Date(serviceTime + this.now - this.start).toISOString() };
       case 'ownership':
-        return { devowneruuid: ownerId };
-      case 'cloud':
+        return { devowneruuid: this.options.owner?.(this.count(name)) ?? ownerId };
+      case 'cloud': {
+        const hub = this.options.hub?.(this.count(name)) ?? { uri: gatewayUri, id: hubId };
         return {
           at: 'token',
           apn: 'plgd',
-          cis: gatewayUri,
-          sid: hubId,
+          cis: hub.uri,
+          sid: hub.id,
           ...(this.options.gateways
             ? { 'x.org.iotivity.servers': this.options.gateways.map((gateway) => ({ ...gateway })) }
             : {}),
         };
+      }
       case 'credentials':
         return this.credentialsFor(request);
       case 'acls':
-        return { aclist2: [{ permission: 31, subject: { uuid: ownerId }, resources: [{ wc: '*' }], tag: 'dps' }] };
+        return {
+          aclist2: [this.machine.state.owner ?? ownerId, this.hub].map((uuid) => ({
+            permission: 31,
+            subject: { uuid },
+            resources: [{ wc: '*' }],
+            tag: 'dps',
+          })),
+        };
       case 'sign-up':
       case 'token-refresh':
         return { accesstoken: `token-${this.asked.length}`, refreshtoken: 'refresh', uid: 'user', expiresin: -1 };
       case 'sign-in':
         return { expiresin: -1 };
       case 'publish':
+      case 'sign-off':
         return {};
     }
+  }
+
+  /** The hub of the gateway that the device has selected. */
+  get hub(): string {
+    const { cloud } = this.machine.state;
+    return (cloud && selectedGateway(cloud)?.id) || hubId;
   }
 
   private settle(): void {
@@ -208,6 +261,9 @@ export class DeviceBench {
       case 'cloud-status':
         this.cloud.push(action.flags);
         break;
+      case 'alarm':
+        this.alarms.push(`${action.alarm} ${action.set}`);
+        break;
       case 'step':
         this.outcomes.push(action.report);
         break;
@@ -227,13 +283,11 @@ export class DeviceBench {
   private serve(session: number, exchange: number, request: OutgoingRequest): void {
     const name = nameOf(request);
     const behaviour = this.options.behave?.(name, this.count(name), request) ?? 'answer';
+    const response =
+      behaviour === 'silence' || behaviour === 'close' ? undefined : this.responseTo(name, request, behaviour);
     this.asked.push({ name, at: this.now, request });
-    if (behaviour === 'silence') return;
-    if (behaviour === 'close') {
-      this.end(session);
-      return;
-    }
-    const response = this.responseTo(name, request, behaviour);
+    if (behaviour === 'close') this.end(session);
+    if (!response) return;
     const after = typeof behaviour === 'object' && 'after' in behaviour ? behaviour.after : 10;
     const deliver = (): void => this.machine.response(exchange, response, this.now);
     // Not bound to the session: late answers must not hurt either.
@@ -242,11 +296,12 @@ export class DeviceBench {
   }
 
   private responseTo(name: Asked, request: OutgoingRequest, behaviour: Behaviour): IncomingResponse {
-    const code = request.method === 'GET' ? 205 : 204;
-    if (typeof behaviour === 'object' && 'code' in behaviour) return response(behaviour.code);
+    const code = request.method === 'GET' ? 205 : request.method === 'DELETE' ? 202 : 204;
     if (typeof behaviour === 'object' && 'payload' in behaviour) {
-      return response(code, behaviour.payload, behaviour.contentFormat ?? contentFormat.ocfCbor);
+      const { payload, contentFormat: format = contentFormat.ocfCbor, options = [] } = behaviour;
+      return { ...response(behaviour.code ?? code, payload, format === 'none' ? undefined : format), options };
     }
+    if (typeof behaviour === 'object' && 'code' in behaviour) return response(behaviour.code);
     const map = typeof behaviour === 'object' && 'map' in behaviour ? behaviour.map : this.answerTo(name, request);
     return response(code, encodeCbor(map), contentFormat.ocfCbor);
   }
@@ -271,65 +326,10 @@ export class DeviceBench {
     if (!csr.ok) throw new Error(csr.refusal.fix);
     const time = serviceTime + this.now - this.start;
     const { certificate } = issue(String(body.di), csr.value.publicKey, time, this.options.lifetime);
+    issuedFor.set(certificate, this.hub);
     return credentialsOf(String(body.di), certificate);
   }
 }
-
-/** The authority of all benches: keys cost more than certificates. */
-function benchAuthority(): Authority {
-  sharedAuthority ??= createAuthority({ now: serviceTime, random: seededRandom(1), name: 'Bench' });
-  return sharedAuthority;
-}
-
-/** An identity certificate, PEM with its intermediate. */
-export function issue(
-  deviceId: string,
-  publicKey: ReturnType<typeof parsePublicKey>,
-  now: Millis,
-  lifetime?: Millis,
-): { readonly certificate: string } {
-  const authority = benchAuthority();
-  const issued = expectIssued(
-    issueCertificate({
-      profile: profiles.identity,
-      subject: uuidSubject(deviceId),
-      publicKey,
-      issuer: authority.issuing,
-      now,
-      serial: randomSerial(systemRandom),
-      ...(lifetime === undefined ? {} : { lifetime }),
-    }),
-  );
-  return { certificate: [issued.der, ...authority.chain].map((der) => encodePem('CERTIFICATE', der)).join('') };
-}
-
-const anchorPem = (): string => encodePem('CERTIFICATE', benchAuthority().trustAnchor);
-
-/** A good answer to the certificate request. */
-export const credentialsOf = (deviceId: string, certificate: string): CborMap => ({
-  creds: [
-    {
-      subjectuuid: '*',
-      credtype: 8,
-      credusage: 'oic.sec.cred.trustca',
-      publicdata: { data: anchorPem(), encoding: 'oic.sec.encoding.pem' },
-      tag: 'dps',
-    },
-    {
-      subjectuuid: deviceId,
-      credtype: 8,
-      credusage: 'oic.sec.cred.cert',
-      publicdata: { data: certificate, encoding: 'oic.sec.encoding.pem' },
-      tag: 'dps',
-    },
-  ],
-});
-
-export const createKey = (): string =>
-  generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
-
-export const publicKeyOf = (key: string): ReturnType<typeof parsePublicKey> =>
-  parsePublicKey(spkiOf(createPrivateKey(key)));
 
 export const benchDeps: DeviceDeps = {
   random: seededRandom(7),
@@ -347,6 +347,7 @@ export const benchSettings: DeviceSettings = {
   expiring: limits.device.expiring,
   cloudChecks: 30,
   links: [],
+  connect: true,
 };
 
 export const freshState = (): DeviceState => factoryNew(benchSettings.endpoints, benchDeps);
@@ -371,6 +372,7 @@ const paths: Readonly<Record<string, Asked>> = {
 };
 
 function nameOf(request: OutgoingRequest): Asked {
+  if (request.method === 'DELETE') return 'sign-off';
   const name = paths[request.path.join('/')];
   if (!name) throw new Error(`the device asked for ${request.path.join('/')}`);
   return name;

@@ -2,7 +2,7 @@ import { chmod, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { DeviceState } from '../../../src/device/state.ts';
+import { type DeviceState, outdated } from '../../../src/device/state.ts';
 import { folderStorage, memoryStorage } from '../../../src/device/storage.ts';
 import { DeviceBench } from '../../support/device-bench.ts';
 
@@ -27,6 +27,22 @@ describe('state in a folder', () => {
     for (const state of bench.saved) {
       await storage.save(state);
       expect(await folderStorage(join(folder, 'inner')).load()).toEqual(state);
+    }
+  });
+
+  it('with what is superseded, or without any tag, is as good', async () => {
+    const state = provisioned();
+    const { credentials, cloud, ...rest } = state;
+    if (!credentials || !cloud) throw new Error('not provisioned');
+    const { tag: _tag, ...untagged } = credentials;
+    const states: DeviceState[] = [
+      { ...outdated(state, 'acl and credentials'), superseded: true },
+      { ...rest, credentials: untagged, cloud: { ...cloud, tag: 'dps-stale' } },
+      { ...state, endpoints: [], selected: 0 },
+    ];
+    for (const each of states) {
+      await folderStorage(folder).save(each);
+      expect(await folderStorage(folder).load()).toEqual(each);
     }
   });
 
@@ -70,6 +86,15 @@ describe('state in a folder', () => {
     ],
     ['credentials without anchors', (state) => ({ ...state, credentials: { ...state.credentials, trustAnchors: 1 } })],
     ['an access control list that is none', (state) => ({ ...state, acl: {} })],
+    [
+      'an entry without a permission',
+      (state) => ({ ...state, acl: state.acl?.map(({ permission: _, ...ace }) => ace) }),
+    ],
+    ['an entry without a subject', (state) => ({ ...state, acl: state.acl?.map(({ subject: _, ...ace }) => ace) })],
+    ['an entry without resources', (state) => ({ ...state, acl: state.acl?.map((ace) => ({ ...ace, resources: 1 })) })],
+    ['credentials with another tag', (state) => ({ ...state, credentials: { ...state.credentials, tag: 'DPS' } })],
+    ['a cloud with another tag', (state) => ({ ...state, cloud: { ...state.cloud, tag: '' } })],
+    ['superseded that is false', (state) => ({ ...state, superseded: false })],
     ['no state', () => undefined],
   ])('with %s is damaged: the error names file and fault', async (_what, change) => {
     await writeFile(join(folder, 'device.json'), JSON.stringify({ version: 1, state: change(provisioned()) }));
