@@ -1,14 +1,17 @@
 import { createGateway, type Gateway, type GatewaySession } from './cloud/gateway.ts';
+import { expiryOf } from './cloud/gateway-identity.ts';
 import type { GatewayEvent } from './cloud/gateway-resources.ts';
-import { confirmOverHttp, remoteGatewayTokens } from './cloud/gateway-tokens.ts';
+import { confirmOverHttp, type GatewayTokens, remoteGatewayTokens } from './cloud/gateway-tokens.ts';
 import { formatCoapUri } from './coap/uri.ts';
-import { minutes, systemTimers, type Timers } from './core/clock.ts';
+import { type Millis, minutes, systemTimers, type Timers } from './core/clock.ts';
+import { FirstbootError } from './core/errors.ts';
 import type { Uuid } from './core/ids.ts';
 import { type Log, silentLog } from './core/log.ts';
 import { type RandomSource, systemRandom } from './core/random.ts';
-import type { Identity } from './secure/association.ts';
+import { InFlight } from './in-flight.ts';
+import type { Identity, SecureContext, SecureContextOptions } from './secure/association.ts';
 import { createSecureContext } from './secure/engine.ts';
-import type { Session, SessionReceiver } from './transport/session.ts';
+import type { Session, SessionOwner, SessionReceiver } from './transport/session.ts';
 import { listenTcp } from './transport/tcp.ts';
 import { listenUdp } from './transport/udp.ts';
 
@@ -25,6 +28,8 @@ export interface GatewayOptions {
   readonly trustAnchors: readonly Uint8Array[];
   /** URL of the token issuer; arrivals are confirmed there. */
   readonly issuer: string;
+  /** Asked whenever the issuer does not answer yet: whether to try again half a second later. Default: no. */
+  readonly keepWaiting?: () => boolean;
   readonly onEvent?: (event: GatewayEvent) => void;
   readonly timers?: Timers;
   readonly random?: RandomSource;
@@ -46,7 +51,7 @@ const idle = minutes(3);
  */
 export async function startGateway(options: GatewayOptions): Promise<RunningGateway> {
   const { timers = systemTimers, random = systemRandom, log = silentLog, transport = 'coaps+tcp' } = options;
-  const tokens = await remoteGatewayTokens({ authority: options.issuer, audience: options.hubId, timers });
+  const tokens = await tokensOf(options, timers);
   const gateway = createGateway({
     tokens,
     confirm: confirmOverHttp(options.issuer, timers),
@@ -54,15 +59,13 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
     // The gateway only knows when a device has asked; the service's word about an arrival comes later.
     onEvent: (event) => options.onEvent?.(event.type === 'confirmed' ? { ...event, at: timers.now() } : event),
   });
-  const context = createSecureContext({
+  const context = gatewayContext({
     transport: transport === 'coaps' ? 'datagram' : 'stream',
-    role: 'server',
     identity: options.identity,
-    trust: { anchors: options.trustAnchors, purpose: 'client' },
-    alpn: 'coap',
+    trustAnchors: options.trustAnchors,
     threads: 'when-busy',
   });
-  const owner = (session: Session): SessionReceiver => serveDevice(session, gateway, timers);
+  const owner = gatewayOwner({ gateway, timers });
   const listen = transport === 'coaps' ? listenUdp : listenTcp;
   const server = await listen({
     host: options.host,
@@ -83,26 +86,79 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
   };
 }
 
+/** How often an issuer that does not answer yet is asked, ms. */
+const askAgain = 500;
+
+/** A gateway and its issuer are often started side by side, and the issuer takes longer. */
+async function tokensOf({ issuer, hubId, keepWaiting }: GatewayOptions, timers: Timers): Promise<GatewayTokens> {
+  for (;;) {
+    try {
+      return await remoteGatewayTokens({ authority: issuer, audience: hubId, timers });
+    } catch (error) {
+      const temporary = error instanceof FirstbootError && error.code === 'configure.token';
+      if (!temporary || !keepWaiting?.()) throw error;
+      await new Promise<void>((resolve) => timers.schedule(timers.now() + askAgain, resolve));
+    }
+  }
+}
+
+/** What a gateway shows to devices and asks of them. */
+export function gatewayContext({
+  trustAnchors,
+  ...options
+}: Pick<SecureContextOptions, 'transport' | 'threads' | 'clock' | 'mtu'> & {
+  readonly identity: Identity;
+  readonly trustAnchors: readonly Uint8Array[];
+}): SecureContext {
+  return createSecureContext({
+    ...options,
+    role: 'server',
+    trust: { anchors: trustAnchors, purpose: 'client' },
+    alpn: 'coap',
+  });
+}
+
+export interface GatewayServing {
+  readonly gateway: Gateway;
+  readonly timers: Timers;
+  /** Counts the requests that are being answered; default: nobody wants to know. */
+  readonly inFlight?: InFlight;
+}
+
+/** Joins what the transports deliver to the gateway. */
+export function gatewayOwner({ gateway, timers, inFlight = new InFlight() }: GatewayServing): SessionOwner {
+  return (session) => serveDevice(session, { gateway, timers, inFlight });
+}
+
+/** Returns how to give it up. */
+function closeAt(end: Millis | undefined, session: Session, timers: Timers): () => void {
+  return end === undefined ? () => undefined : timers.schedule(end, () => session.close());
+}
+
 /** One session with the gateway; its requests are answered in order. */
-function serveDevice(session: Session, gateway: Gateway, timers: Timers): SessionReceiver {
+function serveDevice(session: Session, { gateway, timers, inFlight }: Required<GatewayServing>): SessionReceiver {
   let visitor: GatewaySession | undefined;
+  let forget = (): void => undefined;
   let last: Promise<void> = Promise.resolve();
   return (event, now) => {
     switch (event.type) {
       case 'established':
         visitor = { certificate: event.session.peer?.presented[0] };
+        // A renewed device comes back with its new certificate; one that was not renewed is out (contract, plgd-service 4, 29).
+        forget = closeAt(expiryOf(visitor.certificate), session, timers);
         break;
       case 'request': {
         const from = visitor;
         if (!from) break;
-        last = last.then(async () =>
-          session.respond(event.id, await gateway.handle(from, event.request, timers.now())),
+        last = inFlight.track(
+          last.then(async () => session.respond(event.id, await gateway.handle(from, event.request, timers.now()))),
         );
         break;
       }
       case 'closed': {
         const from = visitor;
-        if (from) last = last.then(() => gateway.closed(from, now));
+        forget();
+        if (from) last = inFlight.track(last.then(() => gateway.closed(from, now)));
         break;
       }
       default:

@@ -3,24 +3,19 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startIssuer } from './cloud/issuer-server.ts';
 import { formatCoapUri } from './coap/uri.ts';
+import { composeService } from './composition.ts';
 import { type Millis, systemTimers, type Timers } from './core/clock.ts';
 import { failure } from './core/errors.ts';
-import type { Uuid } from './core/ids.ts';
 import { limits } from './core/limits.ts';
 import { type Log, silentLog } from './core/log.ts';
 import { type RandomSource, systemRandom } from './core/random.ts';
-import { createOcfDialect } from './dialects/ocf/dialect.ts';
 import type { Authority } from './pki/issuer.ts';
-import { PolicySource } from './provision/policy.ts';
 import type { EntryListener } from './provision/ports.ts';
-import { createProvisioner, type Provisioner } from './provision/session.ts';
+import type { Provisioner } from './provision/session.ts';
 import type { Identity, SecureContext } from './secure/association.ts';
-import { createSecureContext } from './secure/engine.ts';
-import { serveDevices } from './serving.ts';
 import { openLevelStore } from './store/level.ts';
 import type { EnrollmentGroup, Hub } from './store/model.ts';
-import type { Store, Table } from './store/store.ts';
-import { Alarm } from './transport/alarm.ts';
+import type { Store } from './store/store.ts';
 import type { CoapServer, CoapServerOptions } from './transport/session.ts';
 import { listenTcp } from './transport/tcp.ts';
 import { listenUdp } from './transport/udp.ts';
@@ -83,10 +78,6 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     await mkdir(data, { recursive: true, mode: 0o700 });
     const store = await openLevelStore(join(data, 'store'), { timers });
     started.push(() => store.close());
-    await replaceAll(store.hubs, options.hubs);
-    await replaceAll(store.groups, options.groups);
-    const policy = await PolicySource.load(store, log);
-
     const issuer = await startIssuer({
       ...(options.issuer ?? { host: '127.0.0.1', port: 0 }),
       keyFile: join(data, 'token-key.pem'),
@@ -98,36 +89,23 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     });
     started.push(() => issuer.close());
 
-    const provisioner = createProvisioner({
+    const service = await composeService({
+      ...options,
       store,
-      policy,
-      authority: options.authority,
       tokens: issuer.tokens,
+      timers,
       random,
       log,
-      ...(options.onEntry && { onEntry: options.onEntry }),
+      mtu,
+      clock: 'system',
     });
-    await provisioner.restore(timers.now());
-    const sweep = new Alarm(timers, (now) => {
-      provisioner.handleTimeout(now);
-      return provisioner.nextTimeout();
-    });
-    started.push(async () => {
-      sweep.stop();
-      await provisioner.sweep(timers.now());
-    });
-
-    const serving = serveDevices({
-      provisioner,
-      dialect: createOcfDialect({ log }),
-      timers,
-      log,
-      settled: () => sweep.set(provisioner.nextTimeout()),
-    });
-    started.push(() => serving.idle());
-    const contexts = deviceContexts({ identity: options.identity, mtu, policy });
+    const { provisioner, contexts, owner } = service;
+    started.push(
+      () => service.stop(),
+      () => service.idle(),
+    );
     const { idle = limits.session.idle } = options;
-    const common = { host, port, owner: serving.owner, timers, random, idle, mtu };
+    const common = { host, port, owner, timers, random, idle, mtu };
     const listen = async (
       transport: 'udp' | 'tcp',
       start: (server: CoapServerOptions) => Promise<CoapServer>,
@@ -154,47 +132,4 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     await stop();
     throw error;
   }
-}
-
-async function replaceAll<T extends { readonly id: Uuid }>(table: Table<T>, rows: readonly T[]): Promise<void> {
-  for (const row of rows) await table.put(row);
-  for (const { id } of await table.list()) if (!rows.some((row) => row.id === id)) await table.delete(id);
-}
-
-/** One context a transport, made again when the policy's trust has changed: contexts themselves never change. */
-function deviceContexts({
-  identity,
-  mtu,
-  policy,
-}: {
-  readonly identity: Identity;
-  readonly mtu: number;
-  readonly policy: PolicySource;
-}): Record<'datagram' | 'stream', () => SecureContext> {
-  const keep = (transport: 'datagram' | 'stream'): (() => SecureContext) => {
-    let madeFrom = policy.current;
-    let context = make(transport);
-    return () => {
-      if (madeFrom !== policy.current) {
-        madeFrom = policy.current;
-        context = make(transport);
-      }
-      return context;
-    };
-  };
-  const make = (transport: 'datagram' | 'stream'): SecureContext => {
-    const { trust, psk } = policy.current;
-    return createSecureContext({
-      transport,
-      role: 'server',
-      identity,
-      trust: { ...trust, purpose: 'client' },
-      peerCertificate: 'require',
-      ...(psk.size > 0 && { psk: 'lookup' }),
-      alpn: 'coap',
-      mtu,
-      threads: 'when-busy',
-    });
-  };
-  return { datagram: keep('datagram'), stream: keep('stream') };
 }

@@ -3,6 +3,7 @@ import type { Millis, Timers } from './core/clock.ts';
 import { limits } from './core/limits.ts';
 import type { Log } from './core/log.ts';
 import type { OcfDialect } from './dialects/ocf/dialect.ts';
+import { InFlight } from './in-flight.ts';
 import type { ProvisioningSession, SessionEnd } from './provision/contract.ts';
 import type { Provisioner } from './provision/session.ts';
 import type { ConnectionEnd, ConnectionEvent, Traffic } from './transport/connection.ts';
@@ -15,6 +16,8 @@ export interface ServingDeps {
   readonly log: Log;
   /** Called whenever a session has taken a step: the pipeline's next deadline may have moved. */
   readonly settled: () => void;
+  /** Counts the steps of all sessions that are under way; default: one of its own. */
+  readonly inFlight?: InFlight;
 }
 
 export interface Serving {
@@ -25,16 +28,13 @@ export interface Serving {
 
 /** Joins what the transports deliver to the pipeline: every session of a device becomes a provisioning session. */
 export function serveDevices(deps: ServingDeps): Serving {
-  const working = new Set<ServedSession>();
+  const { inFlight = new InFlight() } = deps;
   return {
     owner: (session) => {
-      const served = new ServedSession(session, deps, () => working.delete(served));
-      working.add(served);
+      const served = new ServedSession(session, deps, inFlight);
       return (event, now) => served.event(event, now);
     },
-    idle: async () => {
-      await Promise.all([...working].map((served) => served.finished()));
-    },
+    idle: () => inFlight.idle(),
   };
 }
 
@@ -43,15 +43,15 @@ class ServedSession {
   private readonly deps: ServingDeps;
   private readonly provisioning: ProvisioningSession;
   private readonly openedAt: Millis;
-  private readonly ended: () => void;
+  private readonly inFlight: InFlight;
   private pskInUse = false;
   /** One thing of a session at a time: attestation, then its requests in order, then its end. */
   private last: Promise<void> = Promise.resolve();
 
-  constructor(session: Session, deps: ServingDeps, ended: () => void) {
+  constructor(session: Session, deps: ServingDeps, inFlight: InFlight) {
     this.session = session;
     this.deps = deps;
-    this.ended = ended;
+    this.inFlight = inFlight;
     this.openedAt = deps.timers.now();
     this.provisioning = deps.provisioner.open({ transport: session.transport, peer: session.peer }, this.openedAt);
   }
@@ -116,21 +116,20 @@ class ServedSession {
     if (end.reason === 'handshake-timeout' && this.pskInUse)
       this.provisioning.handshakeRefused('handshake timeout', undefined, now);
     this.next(() => this.provisioning.closed(sessionEnd(end, this.session.traffic), this.deps.timers.now()));
-    this.next(async () => this.ended());
-  }
-
-  finished(): Promise<void> {
-    return this.last;
   }
 
   private next(step: () => Promise<void>): void {
+    this.inFlight.begin();
     this.last = this.last
       .then(step)
       .catch((error: unknown) => {
         this.deps.log.error({ peer: this.session.peer, error }, 'a session ended by an unexpected error');
         this.session.close();
       })
-      .then(this.deps.settled);
+      .then(() => {
+        this.deps.settled();
+        this.inFlight.end();
+      });
   }
 }
 

@@ -30,6 +30,16 @@ export function identityOf(der: Uint8Array | undefined, now: Millis): Decision<U
   return decided(deviceId);
 }
 
+/** When a session's certificate expires; undefined: there is none that can be read, and no request of it is served. */
+export function expiryOf(der: Uint8Array | undefined): Millis | undefined {
+  try {
+    return der && parseCertificate(der).notAfter;
+  } catch (error) {
+    if (!(error instanceof FirstbootError)) throw error;
+    return undefined;
+  }
+}
+
 const needed = [
   { name: 'clientAuth', oid: oids.clientAuth },
   { name: 'serverAuth', oid: oids.serverAuth },

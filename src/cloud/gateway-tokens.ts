@@ -131,13 +131,14 @@ export function confirmOverHttp(issuerUrl: string, timers: Timers): ConfirmArriv
 
 interface Binding {
   readonly deviceId?: Uuid | undefined;
-  readonly audience?: string | undefined;
+  readonly audience?: string | readonly string[] | undefined;
 }
 
 function unfit(subject: Binding, deviceId: Uuid, audience: string): ReturnType<typeof refused> | undefined {
   if (subject.deviceId !== deviceId) return wrongDevice(subject.deviceId, deviceId);
-  if (subject.audience === audience) return undefined;
-  const evidence = { reason: 'audience', found: subject.audience ?? 'none' };
+  const found = [subject.audience ?? []].flat();
+  if (found.includes(audience)) return undefined;
+  const evidence = { reason: 'audience', found: found.join(' ') || 'none' };
   return refused('cloud.token', evidence, 'sign up at the gateway of the hub that the token is for');
 }
 

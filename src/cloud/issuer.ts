@@ -26,8 +26,8 @@ export interface TokenSubject {
   readonly owner: string;
   readonly ownerId: Uuid | undefined;
   readonly deviceId: Uuid | undefined;
-  /** Whose gateway it is for: hub id, or what a client asked for. */
-  readonly audience: string | undefined;
+  /** Whose gateways it is for: hub ids, or what a client asked for. */
+  readonly audience: string | readonly string[] | undefined;
 }
 
 /** What a verified token says. */
@@ -142,7 +142,7 @@ const tokenTypes = { access: 'at+jwt', refresh: 'rt+jwt' } as const;
 const accessClaims = ({ owner, deviceId, audience }: TokenSubject): JWTPayload => ({
   [claimNames.owner]: owner,
   ...(deviceId !== undefined && { [claimNames.deviceId]: deviceId }),
-  ...(audience !== undefined && { aud: audience }),
+  ...(audience !== undefined && { aud: typeof audience === 'string' ? audience : [...audience] }),
 });
 
 /** We have signed it, so it is as we wrote it. */
@@ -161,7 +161,7 @@ export function readClaims(
     owner: text(payload[names.owner]) ?? '',
     ownerId: text(payload.sub),
     deviceId: names.deviceId === undefined ? undefined : text(payload[names.deviceId]),
-    audience: text(payload.aud),
+    audience: payload.aud,
     expiresAt: payload.exp === undefined ? undefined : payload.exp * 1000,
   };
 }

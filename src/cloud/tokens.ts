@@ -19,7 +19,7 @@ export interface TokenSourceDeps {
 export function createTokenSource({ issuer, timers, allowInsecure = false }: TokenSourceDeps): TokenSource {
   const clientCredentials = new ClientCredentials({ timers, allowInsecure });
   return {
-    async accessToken({ hub, owner, deviceId }, now) {
+    async accessToken({ hub, others = [], owner, deviceId }, now) {
       if (hub.authorization.type === 'client-credentials') {
         return clientCredentials.accessToken(hub.authorization, { owner: owner.name, deviceId }, now);
       }
@@ -30,7 +30,10 @@ export function createTokenSource({ issuer, timers, allowInsecure = false }: Tok
           'start the built-in token issuer, or give the hub an OAuth one',
         );
       }
-      return issuer.access({ owner: owner.name, ownerId: owner.id, deviceId, audience: hub.id }, now).token;
+      // A device that fails over to another hub signs up there with this very token (contract, plgd-device d).
+      const mine = [hub, ...others].filter(({ authorization }) => authorization.type === 'built-in');
+      const audience = mine.length === 1 ? hub.id : mine.map(({ id }) => id);
+      return issuer.access({ owner: owner.name, ownerId: owner.id, deviceId, audience }, now).token;
     },
   };
 }

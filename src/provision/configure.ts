@@ -11,6 +11,8 @@ interface Gateway {
 /** Where the device shall go; the token that goes with it is an effect (TokenSource). */
 export interface Destination {
   readonly hub: Hub;
+  /** The other hubs of the list, in order of preference. */
+  readonly others: readonly Hub[];
   readonly gateway: Gateway;
   /** Why this gateway. */
   readonly chosen: 'selected' | 'hub of the selected' | 'first';
@@ -41,7 +43,7 @@ export function configure(
   const { gateway, chosen } = choose(gateways, first, selected);
   const hub = hubs.get(gateway.hubId);
   if (hub === undefined) throw new TypeError(`no hub ${gateway.hubId}`);
-  return decided({ hub, gateway, chosen, gateways });
+  return decided({ hub, others: known.filter(({ id }) => id !== hub.id), gateway, chosen, gateways });
 }
 
 function choose(

@@ -130,8 +130,8 @@ export class DeviceSession implements ProvisioningSession {
       this.stage = 'configure';
       const destination = configure(group, this.deps.policy.current.hubs, question.selected);
       if (!destination.ok) return destination;
-      const { hub, gateway, gateways, chosen } = destination.value;
-      const accessToken = await this.deps.tokens.accessToken({ hub, owner: group.owner, deviceId }, now);
+      const { hub, others, gateway, gateways, chosen } = destination.value;
+      const accessToken = await this.deps.tokens.accessToken({ hub, others, owner: group.owner, deviceId }, now);
       return decided({
         value: { accessToken, provider: hub.provider, gateway, gateways },
         facts: { hub: hub.id, gateway: gateway.uri, chosen, gateways: gateways.length },

@@ -23,11 +23,12 @@ export interface ProvisionerDeps {
 /** Where access tokens for hubs come from (src/cloud/tokens.ts). */
 export interface TokenSource {
   /**
-   * The token with which `deviceId` signs up at `hub` in the name of `owner`.
+   * The token with which `deviceId` signs up at `hub` in the name of `owner`, or at one of the `others` when that hub cannot
+   * be reached: the device does not ask for another token then (contract, plgd-device d).
    * @throws FirstbootError configure.token or service.busy when the authorization server gives none now.
    */
   accessToken(
-    question: { readonly hub: Hub; readonly owner: Owner; readonly deviceId: Uuid },
+    question: { readonly hub: Hub; readonly others?: readonly Hub[]; readonly owner: Owner; readonly deviceId: Uuid },
     now: Millis,
   ): Promise<Secret<string>>;
 }
