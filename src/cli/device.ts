@@ -1,28 +1,21 @@
-import { join } from 'node:path';
-import { Command, Option } from 'commander';
+import { Command } from 'commander';
 import { settings } from '../config/settings.ts';
-import { failure } from '../core/errors.ts';
+import { seconds, systemTimers } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
-import { factoryFiles } from '../device/identity.ts';
-import { endpointOf } from '../device/network.ts';
+import { systemRandom } from '../core/random.ts';
+import { type LocalServer, serveDevice } from '../device/local-server.ts';
+import { documentedRetry } from '../device/retry.ts';
 import { SimulatedDevice } from '../device/simulator.ts';
-import { createLog, type LogLevel, logLevels } from '../ops/log.ts';
-import { pathExists } from '../pki/files.ts';
-import { retryTable } from './arguments.ts';
-import { createOutput, faint, good, type Output, reportFailure, strong, untilInterrupted } from './output.ts';
+import { createLog } from '../ops/log.ts';
+import { addDeviceOptions, type DeviceOptions, listenAddress, logLevelOf } from './device-options.ts';
+import { deviceEndpoints, deviceKeys, followLeases } from './device-setup.ts';
+import { DeviceView } from './device-view.ts';
+import { createLive } from './live.ts';
+import { bad, createOutput, faint, good, type Output, reportFailure, strong, untilInterrupted } from './output.ts';
 import { stepHeading, writeStep } from './steps.ts';
 
-interface DeviceOptions {
-  readonly certs: string;
-  readonly state?: string;
-  readonly verifyCa: boolean;
-  readonly retry?: number[];
-  readonly logLevel: LogLevel;
-  readonly json?: boolean;
-}
-
 export function deviceCommand(): Command {
-  return new Command('device')
+  const command = new Command('device')
     .description(
       "Run a simulated device, shaped like plgd's dps_cloud_server: it is provisioned, goes to its cloud and stays there. " +
         'What fails is tried again, for ever.',
@@ -31,32 +24,10 @@ export function deviceCommand(): Command {
     .argument('[name]', 'device name', 'dps')
     .argument(
       '[endpoint]',
-      'provisioning service: coaps+tcp://host:port or coaps://host:port',
+      'provisioning service: coaps+tcp://host:port or coaps://host:port; "": none, it waits to be told one',
       `coaps+tcp://127.0.0.1:${settings.port.fallback}`,
-    )
-    .addOption(
-      new Option('--certs <folder>', `what it left the factory with: ${Object.values(factoryFiles).join(', ')}`)
-        .default('pki_certs')
-        .env('FIRSTBOOT_CERTS'),
-    )
-    .addOption(
-      new Option(
-        '--state <folder>',
-        'keep its state there: with a good one it goes straight to its cloud. Without this every start is a first boot',
-      ).env('FIRSTBOOT_STATE'),
-    )
-    .option('-n, --no-verify-ca', "accept any provisioning service, without asking for the service's certificate")
-    .option(
-      '-r, --retry <seconds>',
-      'wait this long before the next tries of a step, in a loop: 1 to 8 numbers (default: 10,20,40,80,120)',
-      retryTable,
-    )
-    .addOption(
-      new Option('--log-level <level>', 'log on standard error')
-        .choices(logLevels)
-        .default('silent')
-        .env(settings.logLevel.variable),
-    )
+    );
+  return addDeviceOptions(command)
     .option('--json', 'one JSON object a line')
     .addHelpText(
       'after',
@@ -68,63 +39,148 @@ Examples:
   $ firstboot device
   $ firstboot device dps coaps://127.0.0.1:20030 --state dps-state \\
       --certs firstboot-data/pki/devices/device-0001
-  $ firstboot device dps coaps+tcp://dps.example.com:20030 -n --retry 3,10,30`,
+  $ firstboot device dps coaps+tcp://dps.example.com:20030 -n -r 3,10,30
+  $ firstboot device dps "" -x -f /var/lib/dhcp/dhclient.leases`,
     )
     .action((name: string, endpoint: string, options: DeviceOptions) => runDevice(name, endpoint, options));
 }
 
 async function runDevice(name: string, endpoint: string, options: DeviceOptions): Promise<void> {
-  const output = createOutput(options.json === true);
+  const plain = createOutput(options.json === true);
   const interrupted = untilInterrupted();
+  // Whatever has been started, to be ended in reverse.
+  const started: (() => void | Promise<void>)[] = [];
+  const live = options.json === true || !process.stdout.isTTY ? undefined : createLive(process.stdout);
+  const output: Output = live ? { ...plain, line: (text = '') => live.print(text) } : plain;
   try {
-    endpointOf(endpoint);
-    await requireCertificates(options);
+    const endpoints = deviceEndpoints(endpoint, options);
+    const keys = await deviceKeys(options);
+    started.push(() => keys.close());
+    const retry = options.retryConfiguration ?? options.retry;
     const device = await SimulatedDevice.create({
       name,
-      endpoint,
-      identity: options.certs,
+      endpoint: endpoints,
+      identity: keys.identity,
       skipVerification: !options.verifyCa,
-      log: overheard(createLog(options.logLevel), output),
+      log: overheard(createLog(logLevelOf(options)), output),
       ...(options.state !== undefined && { state: options.state }),
-      ...(options.retry && { retry: { table: options.retry, variant: 'documented' } }),
+      ...(retry && { retry: { table: retry, variant: 'documented' } }),
+      ...(options.expirationLimit !== undefined && { expiring: seconds(options.expirationLimit) }),
+      ...(options.cloudObserverMaxRetry !== undefined && { cloudChecks: options.cloudObserverMaxRetry }),
     });
+    started.push(() => device.close());
     narrate(device, output);
+    const view = new DeviceView(device, retry ?? documentedRetry.table);
+    const draw = (): void => live?.update(view.lines(systemTimers.now()), '');
+    if (live) {
+      started.push(watch(device, view, draw), () => live.end());
+    }
+    if (options.setSystemTime) {
+      output.data({ event: 'note', text: untouched });
+      output.line(faint(untouched));
+    }
+    const server = await listen(device, options);
+    if (server) {
+      started.push(() => server.close());
+      output.data({ event: 'listening', device: name, ...server.ports });
+    }
+    let waiting = options.waitForReset === true;
     const boot = (): void => {
-      const { endpoints, selected } = device.client.state;
-      // A device with a state keeps to the service that it knows.
-      const asked = endpoints[selected]?.uri ?? endpoint;
-      output.data({ event: 'boot', device: name, id: device.deviceId, endpoint: asked, pid: process.pid });
-      const kept = asked === endpoint ? '' : `, as its state in ${options.state} says`;
-      output.line(`${strong(name)} ${device.deviceId} ${faint(`boots, asks ${asked}${kept}`)}`);
-      output.line(stepHeading());
+      tellBoot(device, { endpoint: endpoints[0] ?? '', state: options.state, server }, output);
+      draw();
     };
     process.on('SIGHUP', () => {
+      if (waiting) {
+        waiting = false;
+        boot();
+        begin();
+        return;
+      }
       output.data({ event: 'factory-reset', device: name, was: device.deviceId });
       output.line();
       output.line(`${strong(name)} ${device.deviceId} ${faint('is reset to its factory state')}`);
+      view.reset();
       device.factoryReset();
       boot();
     });
-    boot();
-    device.client.start();
+    const begin = (): void => {
+      device.client.start();
+      if (options.dhcpEnabled !== true) return;
+      const warn = (text: string): void => {
+        output.data({ event: 'warning', text });
+        output.line(faint(`  ${text}`));
+      };
+      started.push(followLeases(options.dhcpLeasesFile, device.client, warn));
+    };
+    if (waiting) {
+      output.data({ event: 'waiting', device: name, pid: process.pid });
+      output.line(`${strong(name)} ${faint(`waits for SIGHUP (kill -HUP ${process.pid})`)}`);
+    } else {
+      boot();
+      begin();
+    }
     await interrupted;
-    await device.close();
-    output.data({ event: 'stopped', device: name });
+    for (const end of started.splice(0).reverse()) await end();
+    plain.data({ event: 'stopped', device: name });
   } catch (error) {
-    reportFailure(error, output);
+    live?.end('clear');
+    for (const end of started.splice(0).reverse()) await end();
+    reportFailure(error, plain);
   }
 }
 
-/** A folder that is not there is the first thing that goes wrong for a new user: say how to get one. */
-async function requireCertificates({ certs, verifyCa }: DeviceOptions): Promise<void> {
-  const needed = [factoryFiles.chain, factoryFiles.key, ...(verifyCa ? [factoryFiles.serviceCa] : [])];
-  for (const name of needed) {
-    const file = join(certs, name);
-    if (await pathExists(file)) continue;
-    const more = name === factoryFiles.serviceCa ? ', or trust any service with --no-verify-ca' : '';
-    const fix = `name a device folder with --certs (firstboot pki dev makes some)${more}`;
-    throw failure('command.file', { file, found: 'no such file' }, fix);
-  }
+const untouched = "the system's clock stays untouched: the device keeps the time of the service to itself";
+
+async function listen({ client }: SimulatedDevice, options: DeviceOptions): Promise<LocalServer | undefined> {
+  const address = listenAddress(options.listen);
+  if (address === undefined) return undefined;
+  const { host, port } = address;
+  return serveDevice(client, {
+    host,
+    port,
+    securePort: port === 0 ? 0 : port + 1,
+    timers: systemTimers,
+    random: systemRandom,
+  });
+}
+
+interface Boot {
+  readonly endpoint: string;
+  readonly state: string | undefined;
+  readonly server: LocalServer | undefined;
+}
+
+function tellBoot(
+  { client, name, deviceId }: SimulatedDevice,
+  { endpoint, state, server }: Boot,
+  output: Output,
+): void {
+  // A device with a state keeps to the service that it knows.
+  const asked = client.selectedEndpoint?.uri ?? '';
+  output.data({ event: 'boot', device: name, id: deviceId, endpoint: asked, pid: process.pid });
+  const kept = asked === endpoint || state === undefined ? '' : `, as its state in ${state} says`;
+  const does = asked === '' ? 'boots, and waits to be told a service' : `boots, asks ${asked}${kept}`;
+  output.line(`${strong(name)} ${deviceId} ${faint(does)}`);
+  if (server) output.line(faint(`  answers at ${client.resources.endpoints.join(' and ')}`));
+  output.line(stepHeading());
+}
+
+/** Draws the view at every change, and every second for what counts down. Ends with the returned function. */
+function watch({ client }: SimulatedDevice, view: DeviceView, draw: () => void): () => void {
+  const stops = [
+    client.onStep((report) => {
+      view.stepped(report, systemTimers.now());
+      draw();
+    }),
+    client.onStatus(draw),
+    client.onCloudStatus(draw),
+    client.onAlarm(draw),
+  ];
+  const timer = setInterval(draw, seconds(1));
+  return () => {
+    clearInterval(timer);
+    for (const stop of stops) stop();
+  };
 }
 
 /** Warnings that are no step's (the cloud cannot be reached) are told as well. */
@@ -146,6 +202,10 @@ function narrate(device: SimulatedDevice, output: Output): void {
   client.onStep((report) => writeStep(output, name, report));
   client.onStatus(({ text, flags, progress, lastError }) => {
     output.data({ event: 'status', device: name, status: text, flags, progress, lastError });
+  });
+  client.onAlarm((alarm, set) => {
+    output.data({ event: 'alarm', device: name, alarm, set });
+    output.line(set ? `  ${bad(`alarm: ${alarm}`)}` : faint(`  alarm cleared: ${alarm}`));
   });
   client.onCloudStatus(() => {
     const { online } = client;

@@ -1,7 +1,7 @@
 import { Command, Option } from 'commander';
 import type { GatewayEvent } from '../cloud/gateway-resources.ts';
 import { settings } from '../config/settings.ts';
-import { systemTimers } from '../core/clock.ts';
+import { seconds, systemTimers } from '../core/clock.ts';
 import { startGateway } from '../gateway.ts';
 import { createLog, type LogLevel, logLevels } from '../ops/log.ts';
 import { portNumber } from './arguments.ts';
@@ -87,6 +87,7 @@ async function runGateway(options: GatewayCommandOptions): Promise<void> {
       identity: pki.gateway,
       trustAnchors: [pki.authority.trustAnchor],
       issuer: options.issuer,
+      keepWaiting: waiting(options.issuer, interrupted, output),
       onEvent: (event) => tell(event, output),
       log: createLog(options.logLevel),
     });
@@ -101,6 +102,26 @@ async function runGateway(options: GatewayCommandOptions): Promise<void> {
     reportFailure(error, output);
   }
 }
+
+/** The service may be starting beside it: for a while its token issuer is waited for, which is said once. */
+function waiting(issuer: string, interrupted: Promise<unknown>, output: Output): () => boolean {
+  const until = systemTimers.now() + patience;
+  let told = false;
+  let over = false;
+  void interrupted.then(() => {
+    over = true;
+  });
+  return () => {
+    if (!told) {
+      output.data({ event: 'waiting', issuer });
+      output.line(faint(`waiting for the token issuer at ${issuer} (firstboot serve starts it)`));
+    }
+    told = true;
+    return !over && systemTimers.now() < until;
+  };
+}
+
+const patience = seconds(20);
 
 function tell(event: GatewayEvent, output: Output): void {
   const { type, at, ...facts } = event;

@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { demoCommand } from './demo.ts';
 import { deviceCommand } from './device.ts';
+import { fleetCommand } from './fleet.ts';
 import { gatewayCommand } from './gateway.ts';
 import { pkiCommand } from './pki.ts';
 import { serveCommand } from './serve.ts';
@@ -24,14 +25,22 @@ Examples:
   $ firstboot gateway      a small cloud for its devices, in another terminal
   $ firstboot device dps coaps://127.0.0.1:20030 \\
       --certs firstboot-data/pki/devices/device-0001
+  $ firstboot fleet --devices 1000 --loss 10%
   $ firstboot pki inspect firstboot-data/pki/devices/device-0001/mfgcrt.pem
 
-Every command takes --json: one JSON object a line on standard output, errors
-too. Logs, and reasons of failure for people, go to standard error. Exit codes:
-0 done (serve, device, gateway: ended by SIGINT or SIGTERM), 1 failed, 2 the
-command line cannot be read.`,
+Every command but fleet (which writes reports) takes --json: one JSON object a
+line on standard output, errors too. Logs, and reasons of failure for people, go
+to standard error. Exit codes: 0 done (serve, device, gateway: ended by SIGINT
+or SIGTERM), 1 failed, 2 the command line cannot be read.`,
     );
-  for (const command of [serveCommand(), deviceCommand(), gatewayCommand(), pkiCommand(), demoCommand()]) {
+  for (const command of [
+    serveCommand(),
+    deviceCommand(),
+    fleetCommand(),
+    gatewayCommand(),
+    pkiCommand(),
+    demoCommand(),
+  ]) {
     program.addCommand(command);
   }
   for (const command of withSubcommands(program)) {

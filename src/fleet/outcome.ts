@@ -1,6 +1,7 @@
 import type { Millis } from '../core/clock.ts';
 import type { CloudStep } from '../device/actions.ts';
 import type { Step } from '../device/steps.ts';
+import type { Histogram } from './histogram.ts';
 import type { Expectation } from './scenario.ts';
 
 /** What came of a run, as numbers that can be added up over several processes. JSON throughout. */
@@ -11,6 +12,8 @@ export interface FleetOutcome {
   /** By reason, e.g. `credentials: timeout`. */
   readonly failures: Readonly<Record<string, number>>;
   readonly violations: readonly Violation[];
+  /** What could not be judged: the service's records were out of reach. */
+  readonly unchecked: readonly Invariant[];
   /** Time of the run, ms. */
   readonly took: Millis;
   /** Time it took in reality, ms, and CPU of this process, ms. */
@@ -72,4 +75,10 @@ export interface FleetProgress {
   readonly booted: number;
   readonly arrived: number;
   readonly failures: number;
+  /** Provisioning runs that ended well so far, repeated ones counted. */
+  readonly provisioned?: number;
+  /** How long the steps took so far, failures not counted. */
+  readonly steps?: Readonly<Record<string, Histogram>>;
+  /** Failures so far by reason, e.g. `credentials: timeout`. */
+  readonly reasons?: Readonly<Record<string, number>>;
 }

@@ -17,7 +17,7 @@ export interface Site {
   identity(device: number, kind: IdentityKind): FactoryIdentity;
   /** A device's own way to everything. Faults and counts are the path's. */
   connect(options: PathOptions): Path;
-  /** Lets time pass until `done` holds. False when it does not before `limit`, in time of the run. */
+  /** Lets time pass until `done` holds. False when it does not up to `limit`, a time of `timers`, which it then is. */
   run(done: () => boolean, limit: Millis): Promise<boolean>;
   /** Undefined when nothing can be done to this site. */
   readonly faults: SiteFaults | undefined;
@@ -27,6 +27,8 @@ export interface Site {
 }
 
 export interface SiteFaults {
+  /** What can be done to this site; undefined: everything. */
+  readonly possible?: readonly SiteFault[];
   begin(fault: SiteFault): Promise<void>;
   end(fault: SiteFault): Promise<void>;
 }

@@ -13,6 +13,11 @@ import type { Store, Table } from './store.ts';
 export interface LevelStoreDeps {
   readonly timers?: Timers;
   readonly retention?: Retention;
+  /**
+   * Whether a durable write waits for the disk itself. Default true; false for simulations, which cut no real power: a
+   * write then survives the process, not the machine.
+   */
+  readonly synced?: boolean;
 }
 
 /**
@@ -27,7 +32,7 @@ export async function openLevelStore(directory: string, deps: LevelStoreDeps = {
   const medium = levelMedium(db, directory);
   const commit = new GroupCommit({
     timers: deps.timers ?? systemTimers,
-    write: async (ops, synced) => db.batch([...ops], { sync: synced }),
+    write: async (ops, durable) => db.batch([...ops], { sync: durable && deps.synced !== false }),
   });
   try {
     const epoch = await begin(medium, commit, directory);

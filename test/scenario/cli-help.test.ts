@@ -38,7 +38,7 @@ describe('a command line that cannot be read ends with 2 and says what is wrong 
     [['srve'], /unknown command 'srve'\n\(Did you mean serve\?\)\n\(firstboot --help/],
     [['serve', '--bogus'], /unknown option '--bogus'\n\(firstboot serve --help/],
     [['device', 'a', 'coaps://b', 'c'], /too many arguments for 'device'/],
-    [['device', '--retry', '0'], /'-r, --retry <seconds>'.*write 1 to 255/],
+    [['device', '--retry', '0'], /'--retry <seconds>'.*write 1 to 255/],
     [['gateway', '--port', '70000'], /'--port <number>'.*0 to 65535/],
     [['pki', 'dev'], /required option '--out <folder>'/],
     [['pki', 'dev', '--out', 'x', '--devices', 'many'], /whole number from 1/],

@@ -33,7 +33,7 @@ describe('the commands of the README', () => {
     ({ path, command }) => {
       const [, , listed = ''] = rows.find(([name = '']) => name === code(path) || name.startsWith(`\`${path} `)) ?? [];
       const options = command.options.map(({ long }) => long).filter((long) => long !== '--json');
-      const named = [...listed.matchAll(/--[a-z][a-z-]*/g)].map(([option]) => option);
+      const named = [...listed.matchAll(/--[a-z][a-z0-9-]*/g)].map(([option]) => option);
       expect(named.toSorted()).toEqual(options.toSorted());
       for (const { defaultValue, variadic } of command.options) {
         if (variadic || typeof defaultValue === 'boolean' || defaultValue === undefined || path.includes('pki'))

@@ -1,0 +1,26 @@
+import type { FleetOutcome } from './outcome.ts';
+
+/**
+ * One outcome from those of several processes that ran parts of one fleet at the same time. An invariant that one of them
+ * could not check counts as unchecked.
+ */
+export function mergeOutcomes(parts: readonly FleetOutcome[]): FleetOutcome {
+  const steps: Record<string, readonly number[]> = {};
+  const failures: Record<string, number> = {};
+  for (const part of parts) {
+    for (const [step, times] of Object.entries(part.steps)) steps[step] = (steps[step] ?? []).concat(times);
+    for (const [reason, count] of Object.entries(part.failures)) failures[reason] = (failures[reason] ?? 0) + count;
+  }
+  return {
+    devices: parts.flatMap(({ devices }) => devices),
+    steps,
+    failures,
+    violations: parts.flatMap(({ violations }) => violations),
+    unchecked: [...new Set(parts.flatMap(({ unchecked }) => unchecked))],
+    took: longest(parts.map(({ took }) => took)),
+    wall: longest(parts.map(({ wall }) => wall)),
+    cpu: parts.reduce((sum, { cpu }) => sum + cpu, 0),
+  };
+}
+
+const longest = (times: readonly number[]): number => times.reduce((most, time) => Math.max(most, time), 0);

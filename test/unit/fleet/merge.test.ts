@@ -1,0 +1,55 @@
+import { describe, expect, it } from 'vitest';
+import { mergeOutcomes } from '../../../src/fleet/merge.ts';
+import type { FleetOutcome } from '../../../src/fleet/outcome.ts';
+
+const part = (changes: Partial<FleetOutcome>): FleetOutcome => ({
+  devices: [],
+  steps: {},
+  failures: {},
+  violations: [],
+  unchecked: [],
+  took: 0,
+  wall: 0,
+  cpu: 0,
+  ...changes,
+});
+
+describe('the outcomes of several processes', () => {
+  it('add up; times of the run are those of the longest, CPU time is that of all', () => {
+    const violation = { rule: 'arrives', device: 'device-00002', found: 'never online', trace: [] } as const;
+    const merged = mergeOutcomes([
+      part({
+        steps: { time: [1, 2], acls: [3] },
+        failures: { 'time: timeout': 2 },
+        took: 10,
+        wall: 4,
+        cpu: 3,
+        unchecked: ['two-identities'],
+      }),
+      part({
+        steps: { time: [4] },
+        failures: { 'time: timeout': 1, 'acls: 4.03': 1 },
+        violations: [violation],
+        took: 7,
+        wall: 5,
+        cpu: 5,
+        unchecked: ['two-identities'],
+      }),
+    ]);
+    expect(merged).toEqual(
+      part({
+        steps: { time: [1, 2, 4], acls: [3] },
+        failures: { 'time: timeout': 3, 'acls: 4.03': 1 },
+        violations: [violation],
+        unchecked: ['two-identities'],
+        took: 10,
+        wall: 5,
+        cpu: 8,
+      }),
+    );
+  });
+
+  it('of nobody are an empty one', () => {
+    expect(mergeOutcomes([])).toEqual(part({}));
+  });
+});
