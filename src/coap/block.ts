@@ -1,5 +1,5 @@
-import type { CoapOption } from './message.ts';
-import { uintOf, uintOption } from './options.ts';
+import type { CoapOption, MessageParts } from './message.ts';
+import { optionNumber, uintOf, uintOption } from './options.ts';
 
 /** The value of a Block1 or Block2 option (RFC 7959 §2.2). */
 export interface Block {
@@ -34,3 +34,13 @@ export const blockOffset = (block: Block): number => block.number * blockUnit(bl
 /** Whether a block that is not the last has a payload of the right size: all of it, or for BERT a multiple. */
 export const isFullBlock = (block: Block, length: number): boolean =>
   block.exponent >= bertExponent ? length > 0 && length % 1024 === 0 : length === blockUnit(block.exponent);
+
+/**
+ * Whether a request is one message of a block-wise transfer, its opening for a large answer not counted. These go as CON even
+ * for a NON request, as the reference device sends them (plgd-device c3): one loss would otherwise end the whole transfer.
+ */
+export function isOneOfMany({ options }: Pick<MessageParts, 'options'>): boolean {
+  return (
+    blockOf(options, optionNumber.block1) !== undefined || (blockOf(options, optionNumber.block2)?.number ?? 0) > 0
+  );
+}

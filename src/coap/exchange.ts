@@ -2,7 +2,7 @@ import { equalBytes } from '../core/bytes.ts';
 import { earlier, type Millis } from '../core/clock.ts';
 import { limits } from '../core/limits.ts';
 import { type RandomSource, randomUint32 } from '../core/random.ts';
-import { blockOf, blockUnit } from './block.ts';
+import { blockUnit, isOneOfMany } from './block.ts';
 import { type BlockExchange, type BlockPolicy, BlockwiseServer } from './blockwise.ts';
 import { code, kindOf, methodOf } from './code.ts';
 import { type Datagram, decodeDatagram, encodeDatagram, encodeEmpty } from './datagram.ts';
@@ -17,7 +17,7 @@ import type {
 } from './endpoint.ts';
 import { type CoapMessage, type MessageParts, tokenKey } from './message.ts';
 import { DatagramNotifier, type DatagramObservation, observeOf } from './observation.ts';
-import { checkOptions, optionNumber } from './options.ts';
+import { type CheckedOptions, checkOptions } from './options.ts';
 import { busy, methodNotAllowed, readRequest, responseParts } from './request.ts';
 import { defaultTransmission, Retransmitter, type Transmission } from './retransmission.ts';
 import { Transfer } from './transfer.ts';
@@ -28,10 +28,7 @@ export interface DatagramEndpointOptions {
   readonly transmission?: Partial<Transmission>;
   /** Block size exponent, 0 .. 6 for 16 .. 1024 bytes; default limits.coap.blockExponent. Choose it to fit the path's MTU. */
   readonly blockExponent?: number;
-  /**
-   * In the clear anybody can register under another's address: with this, the first notification of an observation is a CON,
-   * and others follow when it has been acknowledged (RFC 7641 §7). Default false.
-   */
+  /** Where senders may be forged: an observer gets its first notification as a CON, others once it has acknowledged (RFC 7641 §7). */
   readonly proveInterest?: boolean;
   /** Of the largest request that is put together from blocks; default limits.coap.bodyBytes. */
   readonly bodyBytes?: number;
@@ -96,8 +93,8 @@ class DatagramEndpoint implements CoapEndpoint {
     const { random, transmission, blockExponent = limits.coap.blockExponent, proveInterest = false } = options;
     this.blockwise = new BlockwiseServer(options.bodyBytes);
     this.random = random;
-    const blockBytes = blockUnit(blockExponent);
-    this.policy = { exponent: blockExponent, wholeBytes: blockBytes, bertBytes: blockBytes, bert: false };
+    const unit = blockUnit(blockExponent);
+    this.policy = { exponent: blockExponent, wholeBytes: unit, bertBytes: unit, bert: false };
     this.retransmitter = new Retransmitter(
       { ...defaultTransmission, ...transmission },
       random,
@@ -294,9 +291,7 @@ class DatagramEndpoint implements CoapEndpoint {
     const checked = checkOptions(message, 'response');
     // RFC 7252 §4.2, §5.3.2: a response to nothing, or one that cannot be read, is rejected.
     if (confirmable) this.replyEmpty(requesting !== undefined && checked.ok ? 'ACK' : 'RST', taken);
-    if (requesting === undefined) return;
-    if (checked.ok) this.advance(requesting, { ...message, options: checked.options }, now);
-    else this.fail(requesting, 'malformed');
+    if (requesting !== undefined) this.conclude(requesting, message, checked, now);
   }
 
   private acknowledged(messageId: number, message: CoapMessage, now: Millis): void {
@@ -313,7 +308,10 @@ class DatagramEndpoint implements CoapEndpoint {
     // RFC 7252 §5.3.2: message id and token must both match.
     if (!equalBytes(message.token, requesting.token)) return;
     this.retransmitter.settle(messageId, now);
-    const checked = checkOptions(message, 'response');
+    this.conclude(requesting, message, checkOptions(message, 'response'), now);
+  }
+
+  private conclude(requesting: Requesting, message: CoapMessage, checked: CheckedOptions, now: Millis): void {
     if (checked.ok) this.advance(requesting, { ...message, options: checked.options }, now);
     else this.fail(requesting, 'malformed');
   }
@@ -392,14 +390,4 @@ class DatagramEndpoint implements CoapEndpoint {
     this.lastMessageId = (this.lastMessageId + 1) & 0xffff;
     return this.lastMessageId;
   }
-}
-
-/**
- * Whether a request is one message of a block-wise transfer, its opening for a large answer not counted. These go as CON even
- * for a NON request, as the reference device sends them (plgd-device c3): one loss would otherwise end the whole transfer.
- */
-function isOneOfMany({ options }: MessageParts): boolean {
-  return (
-    blockOf(options, optionNumber.block1) !== undefined || (blockOf(options, optionNumber.block2)?.number ?? 0) > 0
-  );
 }

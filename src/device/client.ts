@@ -90,9 +90,10 @@ export class DeviceClient implements ResourceHost {
   async init(): Promise<void> {
     if (this.loaded) return;
     const stored = await this.load();
-    const state = stored ?? factoryNew(this.settings.endpoints, this.deps);
+    const kept = stored?.leaving ? undefined : stored;
+    const state = kept ?? factoryNew(stored ? [] : this.settings.endpoints, this.deps);
     this.loaded = new DeviceMachine(state, this.settings, this.deps);
-    if (!stored) await this.storage.save(state);
+    if (!kept) await this.storage.save(state);
   }
 
   /** Provisions what is missing and goes to the cloud; tries for ever. With `networkReady`, once the network is there. */

@@ -226,6 +226,8 @@ export class DeviceMachine {
     const session = this.cloud.release();
     this.halt();
     this.leaving = true;
+    // Whoever asked for it may cut the power at once.
+    this.context.save({ ...this.state, leaving: true });
     const within = limits.device.resetSignOff;
     const done = (told: boolean): void => {
       if (told) this.context.setCloudFlags(cloudFlags.deregistered);

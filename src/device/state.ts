@@ -21,6 +21,8 @@ export interface DeviceState {
   readonly acl?: readonly Ace[];
   /** The endpoints were replaced: all the rest is from an earlier service, until a full run has ended well. */
   readonly superseded?: true;
+  /** A reset is under way and the cloud is being told: a device that is switched on with this state has forgotten it all. */
+  readonly leaving?: true;
 }
 
 /** A provisioning service. */

@@ -87,7 +87,8 @@ function parseState(file: string, text: string): DeviceState {
 }
 
 function faultOf(state: Fields): string | undefined {
-  const { deviceId, key, endpoints, selected, clockOffset, owner, cloud, credentials, acl, superseded } = state;
+  const { deviceId, key, endpoints, selected, clockOffset, owner, cloud, credentials, acl, superseded, leaving } =
+    state;
   if (typeof deviceId !== 'string' || !isUuid(deviceId)) return 'deviceId is not a UUID';
   if (typeof key !== 'string' || !isPrivateKey(key)) return 'key is not a private key';
   if (!isListOf(endpoints, ['uri'])) return 'endpoints is not a list of endpoints';
@@ -98,6 +99,7 @@ function faultOf(state: Fields): string | undefined {
   if (credentials !== undefined && !isCredentials(credentials)) return 'credentials are not usable';
   if (acl !== undefined && !(Array.isArray(acl) && acl.every(isAce))) return 'acl is not a list of entries';
   if (superseded !== undefined && superseded !== true) return 'superseded is not true';
+  if (leaving !== undefined && leaving !== true) return 'leaving is not true';
   return undefined;
 }
 

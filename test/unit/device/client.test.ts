@@ -9,7 +9,7 @@ import type { DeviceConnection, OpenRequest } from '../../../src/device/network.
 import type { DeviceState } from '../../../src/device/state.ts';
 import { folderStorage, memoryStorage } from '../../../src/device/storage.ts';
 import { noTraffic } from '../../../src/transport/connection.ts';
-import { benchSettings } from '../../support/device-bench.ts';
+import { benchSettings, DeviceBench } from '../../support/device-bench.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
 
 const undo: (() => Promise<unknown>)[] = [];
@@ -331,6 +331,27 @@ describe('endpoints', () => {
 });
 
 describe('a power cut', () => {
+  it('while the cloud is told of a reset does not undo it: owner, key and endpoints are gone', async () => {
+    const bench = new DeviceBench();
+    expect(bench.boot().runOnline()).toBe(true);
+    const before = bench.machine.state;
+    const storage = memoryStorage(before);
+    const { device } = client({ storage, timers: bench.timers });
+    await device.init();
+    device.start();
+    device.setEndpoints([]);
+    // The gateway does not answer: the device would wait for it.
+    expect(device.state.owner).toBe(before.owner);
+    device.powerOff();
+    await device.shutdown();
+    const { device: again } = client({ storage });
+    await again.init();
+    expect(again.state.deviceId).not.toBe(before.deviceId);
+    expect(Object.keys(again.state).sort()).toEqual(['deviceId', 'endpoints', 'key', 'selected']);
+    expect(again.endpoints).toEqual([]);
+    expect(await storage.load()).toEqual(again.state);
+  });
+
   it('closes nothing politely, stores nothing more, and leaves no timer', async () => {
     const storage = memoryStorage();
     let saves = 0;

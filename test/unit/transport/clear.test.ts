@@ -148,7 +148,15 @@ describe('a cleartext server', () => {
   });
 
   it('does not put together what strangers upload at length', async () => {
-    await listen(2);
+    server = await listenClearUdp({
+      host: '127.0.0.1',
+      port: 0,
+      timers: systemTimers,
+      random: systemRandom,
+      owner: (session) => (event) => {
+        if (event.type === 'request') session.respond(event.id, { code: event.request.fault?.code ?? 204 });
+      },
+    });
     const upload = { method: 'POST', path: ['light'], payload: new Uint8Array(8192) } as const;
     expect((await (await newClient()).ask(upload)).code).toBe(413);
   });
