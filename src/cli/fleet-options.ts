@@ -70,6 +70,18 @@ export function overridesOf(options: FleetOptions): ScenarioFile {
   };
 }
 
+/** Without a scenario file the flags have to name both, whom to ask and who asks. @throws FirstbootError command.usage */
+export function requireWholeTarget({ endpoint = [], factory }: FleetOptions): void {
+  if (endpoint.length > 0 && factory === undefined) {
+    const fix = 'name a folder of device folders, or of a manufacturer (firstboot pki dev makes both)';
+    throw failure('command.usage', { option: '--factory' }, `missing: ${fix}`);
+  }
+  if (endpoint.length === 0 && factory !== undefined) {
+    const fix = 'missing: say whose service, coaps://host:port or coaps+tcp://host:port';
+    throw failure('command.usage', { option: '--endpoint' }, fix);
+  }
+}
+
 /** How many processes share a fleet: two when it is large. */
 export const workersFor = (devices: number, asked: number | undefined): number =>
   Math.min(asked ?? (devices > manyDevices ? 2 : 1), availableParallelism(), devices);

@@ -131,6 +131,9 @@ function stoppable(site: Site, stop: AbortSignal): Site {
     get endpoints() {
       return site.endpoints;
     },
+    get random() {
+      return site.random;
+    },
     get skipVerification() {
       return site.skipVerification;
     },

@@ -8,6 +8,8 @@ import { bad, faint, good, strong } from './output.ts';
 /** Over this much of the run's time the rate is measured. */
 const window: Millis = 10_000;
 const barWidth = 32;
+/** Columns beside the bar, for the numbers. */
+const besideBar = 46;
 const shownReasons = 5;
 
 /** A run as a block of lines that changes, and in one line. */
@@ -23,15 +25,15 @@ export class FleetView {
     this.started = started;
   }
 
-  /** @param now by the clock on the wall */
-  lines(progress: FleetProgress, now: Millis): string[] {
+  /** @param now by the clock on the wall @param columns of the terminal: a narrow one gets a shorter bar */
+  lines(progress: FleetProgress, now: Millis, columns = 80): string[] {
     const { scenario } = this;
     const { devices, arrived, booted, failures, at } = progress;
     const share = devices === 0 ? 0 : arrived / devices;
     const virtual = scenario.clock === 'virtual' ? `, ${timeText(at)} in the run` : '';
     return [
       `${strong(scenario.name)}${faint(`  ${timeText(now - this.started)}${virtual}`)}`,
-      `${bar(share)} ${good(countText(arrived))} of ${countText(devices)} arrived (${shareText(arrived, devices)}), ` +
+      `${bar(share, Math.min(barWidth, Math.max(4, columns - besideBar)))} ${good(countText(arrived))} of ${countText(devices)} arrived (${shareText(arrived, devices)}), ` +
         `${countText(booted)} switched on`,
       `${this.rate(progress).toFixed(1)} provisioned a second, ${failures === 0 ? 'no failed step' : bad(`${countText(failures)} failed steps`)}`,
       ...stepLines(progress),
@@ -57,9 +59,9 @@ export class FleetView {
   }
 }
 
-function bar(share: number): string {
-  const full = Math.floor(share * barWidth);
-  return `${good('█'.repeat(full))}${faint('░'.repeat(barWidth - full))}`;
+function bar(share: number, width: number): string {
+  const full = Math.floor(share * width);
+  return `${good('█'.repeat(full))}${faint('░'.repeat(width - full))}`;
 }
 
 function stepLines({ steps = {} }: FleetProgress): string[] {

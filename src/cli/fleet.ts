@@ -1,4 +1,5 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { accessSync, constants, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { Command } from 'commander';
 import { systemTimers } from '../core/clock.ts';
 import { FirstbootError, failure } from '../core/errors.ts';
@@ -11,7 +12,7 @@ import { summaryText } from '../fleet/report/text.ts';
 import type { Scenario } from '../fleet/scenario.ts';
 import { readScenario } from '../fleet/scenario-file.ts';
 import { simulationStart } from '../simulation.ts';
-import { addFleetOptions, type FleetOptions, overridesOf, workersFor } from './fleet-options.ts';
+import { addFleetOptions, type FleetOptions, overridesOf, requireWholeTarget, workersFor } from './fleet-options.ts';
 import { type FleetWatch, runHere, runInWorkers } from './fleet-run.ts';
 import { FleetView } from './fleet-view.ts';
 import { createLive } from './live.ts';
@@ -30,9 +31,9 @@ export function fleetCommand(): Command {
     .addHelpText(
       'after',
       `
-Exit codes: 0 all is well; 1 a device did not arrive, a promise was broken or a
-budget exceeded; 2 the command line or the scenario file is wrong. SIGINT ends
-the run and reports what there is.
+Exit codes: 0 all is well; 1 a device did not arrive, a promise was broken, a
+budget exceeded or the run over too early; 2 the command line or the scenario
+file is wrong. SIGINT ends the run and reports what there is.
 
 Examples:
   $ firstboot fleet --devices 1000 --loss 10%
@@ -46,7 +47,7 @@ Examples:
 async function fleet(file: string | undefined, options: FleetOptions): Promise<void> {
   const output = createOutput(false);
   const interrupted = untilInterrupted();
-  const scenario = scenarioFor(file, options);
+  const scenario = unwritable(options) ?? scenarioFor(file, options);
   if (scenario instanceof FirstbootError) {
     reportFailure(scenario, output);
     process.exitCode = exitCodes.usage;
@@ -71,6 +72,7 @@ async function fleet(file: string | undefined, options: FleetOptions): Promise<v
 function scenarioFor(file: string | undefined, options: FleetOptions): Scenario | FirstbootError {
   try {
     const text = file === undefined ? '' : readText(file);
+    if (file === undefined) requireWholeTarget(options);
     const name = file ?? 'command line';
     const words = { short: options.short === true, overrides: overridesOf(options) };
     const scenario = readScenario(text, name, { ...words, start: simulationStart });
@@ -111,7 +113,8 @@ async function watched(
     stop.abort();
   });
   const watch: FleetWatch = {
-    onProgress: (progress) => live.update(view.lines(progress, systemTimers.now()), view.line(progress)),
+    onProgress: (progress) =>
+      live.update(view.lines(progress, systemTimers.now(), process.stderr.columns), view.line(progress)),
     stop: stop.signal,
   };
   const workers = scenario.clock === 'virtual' ? workersFor(scenario.devices, options.workers) : 1;
@@ -129,12 +132,29 @@ function writeReports(report: Report, { junit, json, html }: FleetOptions): void
   else if (json !== undefined) write(json, jsonText(report));
 }
 
+/** What would be found out when the run is over: a report that there is no place for. */
+function unwritable({ junit, json, html }: FleetOptions): FirstbootError | undefined {
+  for (const file of [junit, html, json === '-' ? undefined : json]) {
+    if (file === undefined) continue;
+    try {
+      accessSync(dirname(file), constants.W_OK);
+      if (statSync(file, { throwIfNoEntry: false })?.isDirectory()) return unwritten(file, undefined);
+    } catch (error) {
+      return unwritten(file, error);
+    }
+  }
+  return undefined;
+}
+
+const unwritten = (file: string, error: unknown): FirstbootError =>
+  failure('command.file', { file }, 'the report cannot be written there: name a file in a folder that is there', error);
+
 const jsonText = (report: Report): string => `${JSON.stringify(jsonReport(report), undefined, 2)}\n`;
 
 function write(file: string, text: string): void {
   try {
     writeFileSync(file, text);
   } catch (error) {
-    throw failure('command.file', { file }, 'the report cannot be written there', error);
+    throw unwritten(file, error);
   }
 }

@@ -1,10 +1,10 @@
 import { networkInterfaces } from 'node:os';
 import { formatHostPort } from '../coap/uri.ts';
 import { equalBytes } from '../core/bytes.ts';
-import type { Timers } from '../core/clock.ts';
+import { systemTimers, type Timers } from '../core/clock.ts';
 import { uuidFromBytes } from '../core/ids.ts';
 import { limits } from '../core/limits.ts';
-import type { RandomSource } from '../core/random.ts';
+import { type RandomSource, systemRandom } from '../core/random.ts';
 import type { SecureContext, SecureSession } from '../secure/association.ts';
 import { createSecureContext } from '../secure/engine.ts';
 import { listenClearUdp } from '../transport/clear.ts';
@@ -28,8 +28,8 @@ export interface LocalServerOptions {
   readonly port?: number;
   /** DTLS; default: any free port. */
   readonly securePort?: number;
-  readonly timers: Timers;
-  readonly random: RandomSource;
+  readonly timers?: Timers;
+  readonly random?: RandomSource;
 }
 
 export interface LocalServer {
@@ -44,7 +44,7 @@ export interface LocalServer {
  * @throws FirstbootError service.address-in-use, service.config.
  */
 export async function serveDevice(client: ServedDevice, options: LocalServerOptions): Promise<LocalServer> {
-  const { host, port = 0, securePort = 0, timers, random } = options;
+  const { host, port = 0, securePort = 0, timers = systemTimers, random = systemRandom } = options;
   const { resources } = client;
   const clear = await listenClearUdp({
     host,

@@ -32,6 +32,8 @@ export interface FleetHost {
   settled(change: 1 | -1): void;
   /** Nothing that a scenario can bring about: ends the run. */
   broken(error: unknown): void;
+  /** Wakes at a time of the site's clock, if the run is not over by then: it keeps no process alive behind its end. */
+  schedule(at: Millis, wake: () => void): void;
 }
 
 /** A device of a fleet: switched on once, then it does what its part and conduct say. */
@@ -106,7 +108,7 @@ export class HonestDevice implements FleetDevice {
     this.bootedAt = member.bootsAt;
     this.timers = skewedTimers(site.timers, part.clock);
     this.conduct = deviceRandom(scenario.seed, number, 'conduct');
-    this.protocol = deviceRandom(scenario.seed, number, 'protocol');
+    this.protocol = site.random ?? deviceRandom(scenario.seed, number, 'protocol');
     this.path = site.connect({
       timers: this.timers,
       random: deviceRandom(scenario.seed, number, 'path'),
@@ -357,8 +359,7 @@ export class HonestDevice implements FleetDevice {
   }
 
   private after(delay: Millis, what: () => void): void {
-    const { timers } = this.host.site;
-    timers.schedule(timers.now() + delay, () => {
+    this.host.schedule(this.host.site.timers.now() + delay, () => {
       if (!this.over) what();
     });
   }

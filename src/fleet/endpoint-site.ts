@@ -12,7 +12,7 @@ import type { Site } from './site.ts';
 export interface EndpointSiteOptions {
   /** How many devices will come: so many are read from a folder of finished ones. */
   readonly devices: number;
-  /** For serial numbers of what is made on the fly. */
+  /** For serial numbers of what is made on the fly, and for what the devices draw. */
   readonly random?: RandomSource;
 }
 
@@ -29,6 +29,7 @@ export async function openEndpointSite(
   const identity = await openFactory(factory, options);
   return {
     ...realTime(),
+    random: options.random ?? systemRandom,
     endpoints: { udp, tcp },
     skipVerification,
     identity,

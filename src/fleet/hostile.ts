@@ -187,8 +187,7 @@ export class HostileDevice implements FleetDevice {
   }
 
   private after(delay: Millis, what: () => void): void {
-    const { timers } = this.host.site;
-    timers.schedule(timers.now() + delay, () => {
+    this.host.schedule(this.host.site.timers.now() + delay, () => {
       if (!this.over) what();
     });
   }

@@ -17,6 +17,11 @@ export function mergeOutcomes(parts: readonly FleetOutcome[]): FleetOutcome {
     failures,
     violations: parts.flatMap(({ violations }) => violations),
     unchecked: [...new Set(parts.flatMap(({ unchecked }) => unchecked))],
+    // Each process has its own devices, and all have the same events.
+    toCome: {
+      resets: parts.reduce((sum, { toCome }) => sum + toCome.resets, 0),
+      events: longest(parts.map(({ toCome }) => toCome.events)),
+    },
     took: longest(parts.map(({ took }) => took)),
     wall: longest(parts.map(({ wall }) => wall)),
     cpu: parts.reduce((sum, { cpu }) => sum + cpu, 0),

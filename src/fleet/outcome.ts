@@ -14,6 +14,8 @@ export interface FleetOutcome {
   readonly violations: readonly Violation[];
   /** What could not be judged: the service's records were out of reach. */
   readonly unchecked: readonly Invariant[];
+  /** What the scenario asks for and did not happen, because the run was over before: its limit, or somebody stopped it. */
+  readonly toCome: { readonly resets: number; readonly events: number };
   /** Time of the run, ms. */
   readonly took: Millis;
   /** Time it took in reality, ms, and CPU of this process, ms. */

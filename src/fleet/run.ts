@@ -33,6 +33,7 @@ export async function runFleet(scenario: Scenario, site: Site, hooks: FleetHooks
   await run.toTheEnd();
   const took = Math.round(run.elapsed);
   const now = site.timers.now();
+  const toCome = run.toCome();
   const judged = await run.finish(now);
   const { user, system } = process.cpuUsage(cpuStart);
   return {
@@ -40,6 +41,7 @@ export async function runFleet(scenario: Scenario, site: Site, hooks: FleetHooks
     steps: run.steps,
     failures: Object.fromEntries(run.failures),
     ...judged,
+    toCome,
     took,
     wall: systemTimers.now() - wallStart,
     cpu: (user + system) / 1000,
@@ -64,6 +66,8 @@ class FleetRun implements FleetHost {
   private unsettled: number;
   private nextProgress = 0;
   private fault: { readonly error: unknown } | undefined;
+  /** Cancels what is still to wake. */
+  private readonly wakes = new Set<() => void>();
 
   constructor(scenario: Scenario, site: Site, hooks: FleetHooks) {
     this.scenario = scenario;
@@ -102,9 +106,22 @@ class FleetRun implements FleetHost {
     const { scenario, site, devices } = this;
     // As they are at the end of the run, not after their goodbyes.
     const found = devices.map(({ member, outcome, findings }) => ({ member, outcome, findings }));
+    for (const cancel of this.wakes) cancel();
+    this.wakes.clear();
     for (const device of devices) await device.end();
     const records = await site.records();
     return judge(found, { scenario, now, records, random: deviceRandom(scenario.seed, -1, 'protocol') });
+  }
+
+  /** What the scenario has asked for and the run has not come to: it was over before. */
+  toCome(): FleetOutcome['toCome'] {
+    const resets = this.devices.map(({ member: { part }, outcome }) =>
+      part.conduct === 'honest' && part.expect === 'arrives' ? part.resets.count - outcome.resets : 0,
+    );
+    return {
+      resets: resets.reduce((all, left) => all + left, 0),
+      events: this.turns.filter(({ what }) => what === 'begin').length,
+    };
   }
 
   identityOf({ number, identity, part }: Member): FactoryIdentity {
@@ -142,6 +159,14 @@ class FleetRun implements FleetHost {
     this.fault ??= { error };
   }
 
+  schedule(at: Millis, wake: () => void): void {
+    const cancel = this.site.timers.schedule(at, () => {
+      this.wakes.delete(cancel);
+      wake();
+    });
+    this.wakes.add(cancel);
+  }
+
   /** Switches on everybody whose time has come, and waits for the next: one timer for all of them. */
   private bootDue(): void {
     const { elapsed, devices } = this;
@@ -155,7 +180,7 @@ class FleetRun implements FleetHost {
       return;
     }
     const next = devices[this.booted];
-    if (next) this.site.timers.schedule(this.start + next.member.bootsAt, () => this.bootDue());
+    if (next) this.schedule(this.start + next.member.bootsAt, () => this.bootDue());
   }
 
   private look(): boolean {

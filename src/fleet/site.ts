@@ -13,6 +13,11 @@ export interface Site {
   /** What devices ask, by transport; undefined: not offered. */
   readonly endpoints: { readonly udp: string | undefined; readonly tcp: string | undefined };
   readonly skipVerification: boolean;
+  /**
+   * What devices draw ids, keys and tokens from. Undefined: the scenario's seed. A service that outlives the run has seen
+   * those ids before, with other certificates.
+   */
+  readonly random?: RandomSource | undefined;
   /** Makes (or takes from a folder) the identity of the device with this number. */
   identity(device: number, kind: IdentityKind): FactoryIdentity;
   /** A device's own way to everything. Faults and counts are the path's. */

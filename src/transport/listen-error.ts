@@ -12,7 +12,7 @@ export function listenError(
       return failure(
         'service.address-in-use',
         evidence,
-        'stop the other program, or choose another port with --port',
+        'stop the other program, or choose another port with --port (a device: with --listen)',
         error,
       );
     case 'EACCES':
@@ -24,7 +24,12 @@ export function listenError(
       );
     case 'EADDRNOTAVAIL':
     case 'ENOTFOUND':
-      return failure('service.config', evidence, 'choose an address of this machine with --host', error);
+      return failure(
+        'service.config',
+        evidence,
+        'choose an address of this machine with --host (a device: with --listen)',
+        error,
+      );
     default:
       return failure('service.config', evidence, 'check host and port', error);
   }

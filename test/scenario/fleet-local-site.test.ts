@@ -78,6 +78,15 @@ describe('a fleet over real sockets', () => {
     expect(outcome.violations).toEqual([]);
     expect(outcome.unchecked).toContain('acknowledged-lost');
     expect(outcome.devices.map(({ transport }) => transport)).toEqual(['tcp', 'tcp']);
+    // The same seed again at a service that has seen it: other devices, with ids of their own.
+    await exportDevices(join(path, 'next'), [local.identity(2, 'good'), local.identity(3, 'good')]);
+    const next = { ...target, factory: join(path, 'next') };
+    const again = await runFleet(
+      realScenario({ devices: 2, target: next, udp: 1, limit: seconds(20) }),
+      await openEndpointSite(next, { devices: 2 }),
+    );
+    expect(again).toMatchObject({ violations: [], failures: {} });
+
     expect(() => site.identity(2, 'good')).toThrow(/devices 2, wanted 3/);
     expect(() => site.identity(0, 'expired')).toThrow(/manufacturer/);
 

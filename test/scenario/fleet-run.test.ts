@@ -272,6 +272,25 @@ describe('a broken promise', () => {
     expect(outcome.violations[0]?.found).toMatch(/^was online, and is not at the end/);
   });
 
+  it('is told: a factory reset that the run was over too early for', async () => {
+    const outcome = await run({
+      devices: 3,
+      limit: minutes(1),
+      population: [partOf({ resets: { count: 2, after: { from: minutes(5), to: minutes(5) } } })],
+    });
+    expect(outcome).toMatchObject({ violations: [], toCome: { resets: 6, events: 0 } });
+  });
+
+  it('is told: an event that somebody’s stop was ahead of', async () => {
+    const events = [{ at: minutes(30), what: 'service-kill', lasts: seconds(1) }] as const;
+    const outcome = await run({ devices: 2, events }, {}, (site) => {
+      const { timers } = site;
+      const start = timers.now();
+      return { ...site, run: (done, limit) => site.run(() => done() || timers.now() > start + minutes(1), limit) };
+    });
+    expect(outcome).toMatchObject({ violations: [], toCome: { resets: 0, events: 1 } });
+  });
+
   it('is found: somebody who was to be refused and was not', async () => {
     const outcome = await run({ devices: 3, population: [partOf({ expect: 'refused' })] });
     expect(new Set(outcome.violations.map(({ rule }) => rule))).toEqual(new Set(['refused-identity']));

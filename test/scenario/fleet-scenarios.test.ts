@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, test } from 'vitest';
@@ -83,6 +83,17 @@ describe('firstboot fleet', () => {
     expect(stdout).toMatch(/0 of 5 devices arrived/);
   });
 
+  test('fails when it is over before everything has happened, and ends then also in real time', async () => {
+    const { path: reports, remove } = await temporaryFolder();
+    const [scenario = '', junit = ''] = ['a.yaml', 'a.xml'].map((name) => join(reports, name));
+    writeFileSync(scenario, 'clock: real\ndevices: 2\nlimit: 6s\nresets: { count: 1, after: 10min }\n');
+    const { code, stdout } = await firstboot(['fleet', scenario, '--junit', junit]);
+    expect(code).toBe(1);
+    expect(stdout).toContain('Failed: the run ended before 2 factory resets.');
+    expect(readFileSync(junit, 'utf8')).toMatch(/<testsuites[^>]* failures="1"/);
+    await remove();
+  }, 30_000);
+
   test('shares its devices among processes', async () => {
     const { code, stdout } = await firstboot(['fleet', '-n', '21', '--workers', '2', '--json', '-']);
     expect(code).toBe(0);
@@ -114,7 +125,10 @@ describe('firstboot fleet', () => {
     [['--loss', 'much'], /key link\.loss.*0% to 100%/],
     [['--devices', 'many'], /key devices.*integer/],
     [['--endpoint', 'http://a', '--factory', 'x'], /--endpoint.*coaps:\/\/host:port/],
-    [['--endpoint', 'coaps://a'], /key target.*missing: factory/],
+    [['--endpoint', 'coaps://a'], /option --factory.*folder of device folders/],
+    [['--factory', 'x'], /option --endpoint.*coaps:\/\/host:port/],
+    [['--junit', 'no/such/folder/a.xml'], /a\.xml.*cannot be written/],
+    [['--html', '.'], /file \.\).*cannot be written/],
     [['--workers', '2', '--clock', 'real'], /--workers.*virtual time only/],
     [['--workers', '0'], /--workers.*1 to 64/],
     [['--endpoint', 'coaps://127.0.0.1:1', '--factory', 'nowhere'], /nowhere.*device folders/],

@@ -2,7 +2,7 @@ import type { Millis } from '../../core/clock.ts';
 import { limits } from '../../core/limits.ts';
 import { budgetRuleText } from '../budget.ts';
 import type { Figures } from '../figures.ts';
-import type { Invariant, Violation } from '../outcome.ts';
+import type { FleetOutcome, Invariant, Violation } from '../outcome.ts';
 import type { Scenario } from '../scenario.ts';
 import { invariantResults, passed, type Report, verdict } from './report.ts';
 
@@ -26,6 +26,8 @@ export interface JsonReport {
   };
   /** Of the run, of reality, and CPU. */
   readonly time: { readonly took: Millis; readonly wall: Millis; readonly cpu: Millis };
+  /** What the run was over too early for. */
+  readonly toCome: FleetOutcome['toCome'];
   /** All of them, by part of the population, by transport. */
   readonly counts: Figures['counts'];
   readonly parts: Figures['parts'];
@@ -68,6 +70,7 @@ export function jsonReport(report: Report): JsonReport {
     verdict: verdict(report),
     scenario: { name, about, seed, clock, goal, radio },
     time: { took, wall, cpu },
+    toCome: outcome.toCome,
     counts: figures.counts,
     parts: figures.parts,
     transports: figures.transports,

@@ -20,16 +20,29 @@ export function reportOn(outcome: FleetOutcome, scenario: Scenario): Report {
 }
 
 /**
- * A run passes when all devices did as was expected, no promise was broken and every budget was kept. What could not be
- * checked does not fail it.
+ * A run passes when all that its scenario asks for has happened, all devices did as was expected, no promise was broken and
+ * every budget was kept. What could not be checked does not fail it.
  */
 export const passed = ({ outcome, figures, budget }: Report): boolean =>
-  outcome.violations.length === 0 && faultOf(figures.counts) === undefined && budget.every(({ met }) => met);
+  outcome.violations.length === 0 &&
+  faultOf(figures.counts) === undefined &&
+  cutShort(outcome) === undefined &&
+  budget.every(({ met }) => met);
+
+/** What a run that was over too early did not come to, in a sentence; undefined: it came to its end. */
+export function cutShort({ toCome: { resets, events } }: FleetOutcome): string | undefined {
+  const left = [
+    ...(resets > 0 ? [numberOf(resets, 'factory reset')] : []),
+    ...(events > 0 ? [numberOf(events, 'event')] : []),
+  ];
+  return left.length === 0 ? undefined : `the run ended before ${left.join(' and ')}`;
+}
 
 /** The verdict in a sentence. */
 export function verdict(report: Report): string {
   const { outcome, figures, budget } = report;
   const fault = faultOf(figures.counts);
+  const early = cutShort(outcome);
   const broken = outcome.violations.length;
   const missed = budget.filter(({ met }) => !met).length;
   const unchecked = invariants.filter((rule) => outcome.unchecked.includes(rule)).length;
@@ -40,6 +53,7 @@ export function verdict(report: Report): string {
   }
   const faults = [
     ...(fault ? [fault] : []),
+    ...(early ? [early] : []),
     ...(broken > 0 ? [numberOf(broken, 'violation')] : []),
     ...(missed > 0 ? [`${missed} of ${numberOf(budget.length, 'budget')} exceeded`] : []),
   ];

@@ -8,6 +8,7 @@ const part = (changes: Partial<FleetOutcome>): FleetOutcome => ({
   failures: {},
   violations: [],
   unchecked: [],
+  toCome: { resets: 0, events: 0 },
   took: 0,
   wall: 0,
   cpu: 0,
@@ -21,6 +22,7 @@ describe('the outcomes of several processes', () => {
       part({
         steps: { time: [1, 2], acls: [3] },
         failures: { 'time: timeout': 2 },
+        toCome: { resets: 2, events: 1 },
         took: 10,
         wall: 4,
         cpu: 3,
@@ -29,6 +31,7 @@ describe('the outcomes of several processes', () => {
       part({
         steps: { time: [4] },
         failures: { 'time: timeout': 1, 'acls: 4.03': 1 },
+        toCome: { resets: 1, events: 1 },
         violations: [violation],
         took: 7,
         wall: 5,
@@ -40,6 +43,7 @@ describe('the outcomes of several processes', () => {
       part({
         steps: { time: [1, 2, 4], acls: [3] },
         failures: { 'time: timeout': 3, 'acls: 4.03': 1 },
+        toCome: { resets: 3, events: 1 },
         violations: [violation],
         unchecked: ['two-identities'],
         took: 10,

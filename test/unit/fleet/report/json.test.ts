@@ -13,6 +13,7 @@ test('the keys are those of version 1, whatever became of the run', () => {
     'verdict',
     'scenario',
     'time',
+    'toCome',
     'counts',
     'parts',
     'transports',

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { seconds } from '../../../../src/core/clock.ts';
 import { limits } from '../../../../src/core/limits.ts';
 import type { Violation } from '../../../../src/fleet/outcome.ts';
+import { junitXml } from '../../../../src/fleet/report/junit.ts';
 import { bytesText, energyText, shareText, short, shown, timeText } from '../../../../src/fleet/report/quantities.ts';
 import { passed, reportOn, verdict } from '../../../../src/fleet/report/report.ts';
 import { summaryText } from '../../../../src/fleet/report/text.ts';
@@ -75,6 +76,15 @@ test('an exceeded budget fails the run, with what was and what was allowed', () 
   expect(passed(report)).toBe(false);
   expect(summaryText(report)).toContain('bytes<=6999  7 000 B  6 999 B  exceeded');
   expect(verdict(report)).toBe('Failed: 1 of 1 budget exceeded.');
+});
+
+test('a run that was over too early has failed, whatever its devices did', () => {
+  const report = reportOn({ ...quietOutcome, devices: [quietDevice], toCome: { resets: 3, events: 1 } }, quietScenario);
+  expect(passed(report)).toBe(false);
+  expect(verdict(report)).toBe('Failed: the run ended before 3 factory resets and 1 event.');
+  expect(junitXml(report)).toContain(
+    '<failure type="firstboot" message="the run ended before 3 factory resets and 1 event">',
+  );
 });
 
 test('a run fails when a device did otherwise than expected, even if no promise could be checked', () => {
