@@ -1,9 +1,9 @@
 import type { Timers } from './core/clock.ts';
 import type { Uuid } from './core/ids.ts';
+import type { InFlight } from './core/in-flight.ts';
 import type { Log } from './core/log.ts';
 import type { RandomSource } from './core/random.ts';
 import { createOcfDialect } from './dialects/ocf/dialect.ts';
-import type { InFlight } from './in-flight.ts';
 import type { Authority } from './pki/issuer.ts';
 import { PolicySource } from './provision/policy.ts';
 import type { EntryListener, TokenSource } from './provision/ports.ts';

@@ -1,9 +1,9 @@
 import type { IncomingRequest, OutgoingResponse } from './coap/endpoint.ts';
 import type { Millis, Timers } from './core/clock.ts';
+import { InFlight } from './core/in-flight.ts';
 import { limits } from './core/limits.ts';
 import type { Log } from './core/log.ts';
 import type { OcfDialect } from './dialects/ocf/dialect.ts';
-import { InFlight } from './in-flight.ts';
 import type { ProvisioningSession, SessionEnd } from './provision/contract.ts';
 import type { Provisioner } from './provision/session.ts';
 import type { ConnectionEnd, ConnectionEvent, Traffic } from './transport/connection.ts';

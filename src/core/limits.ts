@@ -149,6 +149,10 @@ export const limits = {
     cloudTextBytes: 4096,
     /** Requests and handshakes at the cloud's gateway. */
     cloudRequest: seconds(10),
+    /** A token is not refreshed sooner than this after the last time, however short its life. */
+    refreshPause: seconds(10),
+    /** Entries of the retry table of the cloud client. */
+    cloudRetries: 16,
     /** How long a factory reset waits for the cloud to be told, and how long a hub that was left is tried. */
     resetSignOff: seconds(2),
     signOff: seconds(10),

@@ -1,4 +1,4 @@
-import { createPrivateKey } from 'node:crypto';
+import type { KeyObject } from 'node:crypto';
 import { parseCoapUri } from '../coap/uri.ts';
 import type { CborMap } from '../codec/cbor.ts';
 import type { Millis } from '../core/clock.ts';
@@ -17,18 +17,23 @@ export interface Applied {
   readonly redirected: boolean;
 }
 
-/**
- * The state after a step's answer: as a whole, or a refusal that leaves everything as it was.
- * @param now the device's own clock.
- * @param mode a renewal leaves the access control list alone.
- */
+export interface Circumstances {
+  /** The device's own clock. */
+  readonly now: Millis;
+  /** ms that a credential must still be valid for. */
+  readonly expiring: Millis;
+  /** A renewal leaves the access control list alone. */
+  readonly mode: RunMode;
+  /** The device's own key. */
+  readonly key: KeyObject;
+}
+
+/** The state after a step's answer: as a whole, or a refusal that leaves everything as it was. */
 export function applyAnswer(
   step: Step,
   map: CborMap,
   state: DeviceState,
-  now: Millis,
-  expiring: Millis,
-  mode: RunMode,
+  { now, expiring, mode, key }: Circumstances,
 ): Decision<Applied> {
   switch (step) {
     case 'time': {
@@ -46,7 +51,7 @@ export function applyAnswer(
     }
     case 'credentials': {
       const time = now + (state.clockOffset ?? 0);
-      const publicKey = spkiOf(createPrivateKey(state.key));
+      const publicKey = spkiOf(key);
       const credentials = readCredentials(map, { deviceId: state.deviceId, publicKey, time, expiring });
       if (!credentials.ok) return credentials;
       const fresh = { ...state, credentials: credentials.value };

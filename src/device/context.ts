@@ -1,3 +1,4 @@
+import { createPrivateKey, type KeyObject } from 'node:crypto';
 import { equalBytes } from '../core/bytes.ts';
 import type { Millis } from '../core/clock.ts';
 import type { RandomSource } from '../core/random.ts';
@@ -45,7 +46,7 @@ export interface DeviceDeps {
   /** A fresh P-256 key pair, PKCS#8 PEM. */
   readonly createKey: () => string;
   /** A certificate request for `CN=uuid:<device id>`, PEM (contract, plgd-device b4). */
-  readonly createCsr: (key: string, deviceId: string) => string;
+  readonly createCsr: (key: KeyObject, deviceId: string) => string;
   /** Asked before a run begins. */
   readonly beforeRun?: StartHook;
 }
@@ -60,6 +61,7 @@ export class DeviceContext {
   private cloud = 0;
   private readonly raised = new Set<Alarm>();
   private lastId = 0;
+  private parsed: { readonly pem: string; readonly key: KeyObject } | undefined;
   private queue: DeviceAction[] = [];
 
   constructor(state: DeviceState, settings: DeviceSettings, deps: DeviceDeps) {
@@ -74,6 +76,13 @@ export class DeviceContext {
 
   get status(): DeviceStatus {
     return deviceStatus(this.progress, this.error);
+  }
+
+  /** The device's own key. Parsed once: it is needed for the request, its answer, and every session with the cloud. */
+  get ownKey(): KeyObject {
+    const { key: pem } = this.current;
+    if (this.parsed?.pem !== pem) this.parsed = { pem, key: createPrivateKey(pem) };
+    return this.parsed.key;
   }
 
   get cloudFlags(): number {

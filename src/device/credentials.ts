@@ -1,4 +1,4 @@
-import { createPrivateKey } from 'node:crypto';
+import type { KeyObject } from 'node:crypto';
 import { type CborMap, type CborValue, isCborMap } from '../codec/cbor.ts';
 import { decodeCertificates, encodePem } from '../codec/pem.ts';
 import { equalBytes, toBase64 } from '../core/bytes.ts';
@@ -8,7 +8,7 @@ import { parseUuid, type Uuid } from '../core/ids.ts';
 import { type Certificate, parseCertificate } from '../pki/certificate.ts';
 import type { Identity } from '../secure/association.ts';
 import { protocolRefused, wrong } from './answers.ts';
-import { type Credentials, type DeviceState, type PreSharedKey, provisioningTag } from './state.ts';
+import { type Credentials, type PreSharedKey, provisioningTag } from './state.ts';
 
 export interface CredentialCheck {
   readonly deviceId: Uuid;
@@ -71,9 +71,10 @@ export function readCredentials(map: CborMap, check: CredentialCheck): Decision<
 }
 
 /** What the device presents to its cloud: the identity certificate and its own key. */
-export function deviceIdentity(state: DeviceState, credentials: Credentials): Identity {
-  return { chain: decodeCertificates(credentials.identity), privateKey: createPrivateKey(state.key) };
-}
+export const deviceIdentity = ({ identity }: Credentials, ownKey: KeyObject): Identity => ({
+  chain: decodeCertificates(identity),
+  privateKey: ownKey,
+});
 
 /** DER of every provisioned trust anchor. */
 export const trustAnchors = (credentials: Credentials | undefined): Uint8Array[] =>

@@ -1,3 +1,4 @@
+import { createPrivateKey } from 'node:crypto';
 import { networkInterfaces } from 'node:os';
 import { formatHostPort } from '../coap/uri.ts';
 import { equalBytes } from '../core/bytes.ts';
@@ -182,7 +183,7 @@ function contextFor(state: DeviceState): SecureContext {
     role: 'server',
     psk: 'lookup',
     ...(credentials && {
-      identity: deviceIdentity(state, credentials),
+      identity: deviceIdentity(credentials, createPrivateKey(state.key)),
       trust: { anchors: trustAnchors(credentials), purpose: 'client' },
     }),
   });

@@ -99,7 +99,12 @@ export class ProvisioningRun {
       return true;
     }
     const { state, settings } = this.context;
-    const applied = applyAnswer(step, answer.map, state, now, settings.expiring, this.mode);
+    const applied = applyAnswer(step, answer.map, state, {
+      now,
+      expiring: settings.expiring,
+      mode: this.mode,
+      key: this.context.ownKey,
+    });
     if (!applied.ok) {
       const elsewhere = step === 'ownership' ? redirectedOwnership(answer.map, state) : undefined;
       if (elsewhere) this.context.save(elsewhere);
@@ -178,7 +183,7 @@ export class ProvisioningRun {
     const { state, deps } = context;
     this.exchange = context.nextId();
     this.due = { at: now + this.retry.timeout, what: 'answer' };
-    const csr = (): string => deps.createCsr(state.key, state.deviceId);
+    const csr = (): string => deps.createCsr(context.ownKey, state.deviceId);
     const request = stepRequest(step, state, csr, this.retry.timeout);
     context.emit({ type: 'request', session: session.id, exchange: this.exchange, request });
   }

@@ -1,3 +1,4 @@
+import { createPrivateKey } from 'node:crypto';
 import type { IncomingResponse, OutgoingRequest } from '../coap/endpoint.ts';
 import type { Millis } from '../core/clock.ts';
 import type { Refusal } from '../core/errors.ts';
@@ -57,7 +58,7 @@ export class SignOff {
       session: this.session.id,
       purpose: 'sign-off',
       uri: gateway.uri,
-      identity: deviceIdentity(state, state.credentials),
+      identity: deviceIdentity(state.credentials, createPrivateKey(state.key)),
       trust: { anchors: trustAnchors(state.credentials), dates: 'check', purpose: 'server' },
       expected: { kind: 'hub', id: gateway.id },
       clockOffset: state.clockOffset ?? 0,

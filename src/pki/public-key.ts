@@ -56,9 +56,16 @@ export function describeKind(kind: PublicKeyKind): string {
 
 /** SubjectPublicKeyInfo of a private (or public) key. */
 export function spkiOf(key: KeyObject): Uint8Array {
+  const known = exported.get(key);
+  if (known) return known;
   const publicKey = key.type === 'private' ? createPublicKey(key) : key;
-  return new Uint8Array(publicKey.export({ format: 'der', type: 'spki' }));
+  const spki = new Uint8Array(publicKey.export({ format: 'der', type: 'spki' }));
+  exported.set(key, spki);
+  return spki;
 }
+
+/** Deriving and exporting a public key costs as much as three signatures. */
+const exported = new WeakMap<KeyObject, Uint8Array>();
 
 /** The identity of a manufacturer key: the same key is the same device, whatever certificate it comes with. */
 export const manufacturerKeyId = (spki: Uint8Array): Uuid => uuidV5(uuidNamespaces.x500, spki);

@@ -1,3 +1,4 @@
+import type { KeyObject } from 'node:crypto';
 import { noBytes } from '../core/bytes.ts';
 import type { Millis } from '../core/clock.ts';
 import { failure } from '../core/errors.ts';
@@ -134,7 +135,7 @@ function nativeOptions(engine: NativeEngine, options: SecureContextOptions): Nat
     minVersion: options.minVersion === '1.3' ? 13 : 12,
     maxVersion: options.maxVersion === '1.2' || pskOnly ? 12 : 13,
     chain: identity?.chain ?? [],
-    privateKey: key && !elsewhere ? key.export({ type: 'pkcs8', format: 'der' }) : noBytes,
+    privateKey: key && !elsewhere ? pkcs8Of(key) : noBytes,
     publicKey: key && elsewhere ? key.publicKey : noBytes,
     ciphers: (options.ciphers ?? suites).join(':'),
     groups,
@@ -165,6 +166,17 @@ function signatureOf(key: PrivateKey): Sign | undefined {
     }
   };
 }
+
+/** The same key serves many contexts, and exporting it costs as much as a signature. */
+function pkcs8Of(key: KeyObject): Uint8Array {
+  const known = exportedKeys.get(key);
+  if (known) return known;
+  const exported = key.export({ type: 'pkcs8', format: 'der' });
+  exportedKeys.set(key, exported);
+  return exported;
+}
+
+const exportedKeys = new WeakMap<KeyObject, Uint8Array>();
 
 /** OpenSSL's client hands its identity over as a C string. (A server of ours takes any bytes.) */
 function checkClientPsk(identity: Uint8Array, key: Uint8Array): void {

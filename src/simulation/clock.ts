@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import { ManualTimers, type Millis, type Timers } from '../core/clock.ts';
-import type { InFlight } from '../in-flight.ts';
+import type { InFlight } from '../core/in-flight.ts';
 
 /**
  * Steps simulated time. What is due within one step happens together, each thing at its own time; then reality gets its

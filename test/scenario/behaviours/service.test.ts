@@ -1,3 +1,4 @@
+import { createPrivateKey } from 'node:crypto';
 import { afterEach, describe, expect, test } from 'vitest';
 import { type CborMap, decodeCbor, encodeCbor } from '../../../src/codec/cbor.ts';
 import { minutes, seconds } from '../../../src/core/clock.ts';
@@ -47,7 +48,7 @@ const subjectsOf = ({ acl = [] }: DeviceState): string[] =>
 /** What the device presents to its cloud. */
 function identityOf(state: DeviceState): Identity {
   if (!state.credentials) throw new Error('the device has no credentials');
-  return deviceIdentity(state, state.credentials);
+  return deviceIdentity(state.credentials, createPrivateKey(state.key));
 }
 
 describe.each(schemes)('over %s', (scheme) => {

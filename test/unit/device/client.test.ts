@@ -60,6 +60,13 @@ describe('a device client', () => {
     expect(() => client().device.start()).toThrow('init()');
   });
 
+  it.each([[[]], [[0]], [[2000, 999]], [Array<number>(17).fill(1000)]])(
+    'refuses the retry table %j of the cloud: empty, too fast or too long',
+    (cloudRetry) => {
+      expect(() => client({ cloudRetry })).toThrow(expect.objectContaining({ code: 'service.config' }));
+    },
+  );
+
   it('keeps device id and key from the first start on, before it has asked anybody', async () => {
     const folder = await temporaryFolder();
     undo.push(folder.remove);

@@ -1,3 +1,4 @@
+import { createPrivateKey } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import type { IncomingResponse, OutgoingRequest } from '../../../src/coap/endpoint.ts';
@@ -152,7 +153,9 @@ describe('a recorded run of the reference device', () => {
 
   it('our certificate requests have the shape of its own', () => {
     const theirs = readCsr(decodePemBlock(csrText, 'CERTIFICATE REQUEST', 'wire'));
-    const ours = readCsr(decodePemBlock(benchDeps.createCsr(createKey(), deviceId), 'CERTIFICATE REQUEST', 'wire'));
+    const ours = readCsr(
+      decodePemBlock(benchDeps.createCsr(createPrivateKey(createKey()), deviceId), 'CERTIFICATE REQUEST', 'wire'),
+    );
     expect(toHex(ours.subject.der)).toBe(toHex(theirs.subject.der));
     expect(ours.signatureAlgorithm).toBe(theirs.signatureAlgorithm);
     expect(ours.publicKey.kind).toEqual(theirs.publicKey.kind);

@@ -8,10 +8,12 @@ const part = (changes: Partial<FleetOutcome>): FleetOutcome => ({
   failures: {},
   violations: [],
   unchecked: [],
+  end: 'complete',
   toCome: { resets: 0, events: 0 },
   took: 0,
   wall: 0,
   cpu: 0,
+  processes: 1,
   ...changes,
 });
 
@@ -49,11 +51,20 @@ describe('the outcomes of several processes', () => {
         took: 10,
         wall: 5,
         cpu: 8,
+        processes: 2,
       }),
     );
   });
 
   it('of nobody are an empty one', () => {
-    expect(mergeOutcomes([])).toEqual(part({}));
+    expect(mergeOutcomes([])).toEqual(part({ processes: 0 }));
+  });
+
+  it.each([
+    [['complete', 'limit', 'interrupted'], 'interrupted'],
+    [['limit', 'complete'], 'limit'],
+    [['complete', 'complete'], 'complete'],
+  ] as const)('are one run that ended as the worst of them: %j', (ends, end) => {
+    expect(mergeOutcomes(ends.map((each) => part({ end: each }))).end).toBe(end);
   });
 });

@@ -36,9 +36,26 @@ describe('a bad scenario is refused with file, line, key and what was expected',
     ['no parts', 'population: []\n', /line 1, key population.*at least one/],
     [
       'shares that are all zero',
-      'seed: 1\npopulation:\n  - { name: a, share: 0 }\n  - { name: b, share: 0% }\n',
+      'seed: 1\npopulation:\n  - { name: a, share: 0 }\n  - { name: b, share: 0 }\n',
       /line 3, key population\).*share above 0/,
     ],
+    [
+      'a share in percent beside a part without one',
+      'population:\n  - { name: a, share: 60% }\n  - name: b\n',
+      /scenario\.yaml, line 3, key population\[1\]\.share\): expected a percentage, as part a has \(60%\): left out it is the number 1/,
+    ],
+    [
+      'a number beside a share in percent',
+      'population:\n  - name: a\n    share: 3\n  - { name: b, share: 40% }\n',
+      /line 3, key population\[0\]\.share.*as part b has \(40%\): this is a number; give all in percent, or all as numbers/,
+    ],
+    [
+      'percentages that are less than all',
+      'seed: 1\npopulation:\n  - { name: a, share: 60% }\n  - { name: b, share: 30.5% }\n',
+      /line 3, key population\).*add up to 100%: the sum of these is 90\.5%/,
+    ],
+    ['percentages that are more than all', 'population: [{ name: a, share: 70% }, { name: b, share: 40% }]', /is 110%/],
+    ['one part in percent that is not all', 'population: [{ name: a, share: 60% }]\n', /add up.*is 60%/],
     ['two parts of one name', 'population:\n  - name: a\n  - name: a\n', /line 3, key population\[1\]\.name.*its own/],
     ['a part without a name', 'population:\n  - share: 1\n', /line 2, key population\[0\].*missing: name/],
     ['an event nobody knows', 'events:\n  - { at: 1s, what: fire }\n', /line 2, key events\[0\]\.what.*"service-kill"/],
@@ -99,6 +116,8 @@ describe('a bad scenario is refused with file, line, key and what was expected',
     expect(complaintOf(text, { short: true })).toMatch(/line 3, key events\[0\]\.at/);
     expect(complaintOf('short:\n  arrival: poisson:0/s\n', { short: true })).toMatch(/line 2, key short\.arrival/);
     expect(readScenario(text, 'scenario.yaml').limit).toBe(3_600_000);
+    const shares = 'seed: 1\nshort:\n  population: [{ name: a, share: 50% }, { name: b }]\n';
+    expect(complaintOf(shares, { short: true })).toMatch(/line 3, key short\.population\[1\]\.share/);
   });
 
   test('an override that is wrong is no fault of the file', () => {
@@ -162,6 +181,12 @@ population:
       power: { cut: 0.05, dark: { from: 1000, to: 120_000 }, most: 1 },
       think: { from: 0, to: 0 },
     });
+  });
+
+  test('thirds can be said in percent, with four decimals', () => {
+    const thirds = ['33.3333%', '33.3333%', '33.3334%'];
+    const parts = thirds.map((share, at) => `{ name: p${at}, share: ${share} }`).join(', ');
+    expect(readScenario(`population: [${parts}]`, 's').population).toHaveLength(3);
   });
 
   test.each([

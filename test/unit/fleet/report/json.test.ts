@@ -13,6 +13,8 @@ test('the keys are those of version 1, whatever became of the run', () => {
     'verdict',
     'scenario',
     'time',
+    'end',
+    'processes',
     'toCome',
     'counts',
     'parts',

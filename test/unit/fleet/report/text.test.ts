@@ -2,6 +2,8 @@ import { expect, test } from 'vitest';
 import { seconds } from '../../../../src/core/clock.ts';
 import { limits } from '../../../../src/core/limits.ts';
 import type { Violation } from '../../../../src/fleet/outcome.ts';
+import { htmlPage } from '../../../../src/fleet/report/html.ts';
+import { jsonReport } from '../../../../src/fleet/report/json.ts';
 import { junitXml } from '../../../../src/fleet/report/junit.ts';
 import { bytesText, energyText, shareText, short, shown, timeText } from '../../../../src/fleet/report/quantities.ts';
 import { passed, reportOn, verdict } from '../../../../src/fleet/report/report.ts';
@@ -79,12 +81,47 @@ test('an exceeded budget fails the run, with what was and what was allowed', () 
 });
 
 test('a run that was over too early has failed, whatever its devices did', () => {
-  const report = reportOn({ ...quietOutcome, devices: [quietDevice], toCome: { resets: 3, events: 1 } }, quietScenario);
+  const toCome = { resets: 3, events: 1 };
+  const report = reportOn({ ...quietOutcome, end: 'limit', devices: [quietDevice], toCome }, quietScenario);
   expect(passed(report)).toBe(false);
-  expect(verdict(report)).toBe('Failed: the run ended before 3 factory resets and 1 event.');
-  expect(junitXml(report)).toContain(
-    '<failure type="firstboot" message="the run ended before 3 factory resets and 1 event">',
+  const said = 'the run was cut by its limit of 10 min before 3 factory resets and 1 event';
+  expect(verdict(report)).toBe(`Failed: ${said}.`);
+  expect(junitXml(report)).toContain(`<failure type="firstboot" message="${said}">`);
+});
+
+test('a run that somebody interrupted has failed, and every report says so', () => {
+  const report = reportOn({ ...quietOutcome, end: 'interrupted', devices: [quietDevice] }, quietScenario);
+  expect(passed(report)).toBe(false);
+  const said = 'the run was interrupted after 1 min';
+  expect(summaryText(report).split('\n').at(-1)).toBe(`Failed: ${said}.`);
+  expect(junitXml(report)).toContain(`<failure type="firstboot" message="${said}">`);
+  expect(htmlPage(report)).toContain(`Failed: ${said}.`);
+  expect(jsonReport(report)).toMatchObject({ passed: false, end: 'interrupted', verdict: `Failed: ${said}.` });
+});
+
+test('a run that was cut by its limit is judged by its devices, and every report says that it was cut', () => {
+  const report = reportOn({ ...quietOutcome, end: 'limit', devices: [quietDevice] }, quietScenario);
+  expect(passed(report)).toBe(true);
+  const said = 'the run was cut by its limit of 10 min';
+  expect(summaryText(report).split('\n').at(-1)).toBe(`Passed: no violation; ${said}.`);
+  expect(junitXml(report)).toContain(`${said}: give it a longer limit</system-out>`);
+  expect(junitXml(report)).not.toContain('<failure');
+  expect(htmlPage(report)).toContain(`Passed: no violation; ${said}.`);
+  expect(jsonReport(report)).toMatchObject({ passed: true, end: 'limit' });
+  const gone = { ...quietDevice, arrivedAfter: undefined, arrivedAt: undefined };
+  expect(verdict(reportOn({ ...quietOutcome, end: 'limit', devices: [gone] }, quietScenario))).toBe(
+    `Failed: 1 device did not arrive, ${said}.`,
   );
+});
+
+test('how many processes shared a run is said when it is more than one', () => {
+  const said = '2 processes shared the devices, each with a service of its own';
+  const shared = reportOn({ ...quietOutcome, processes: 2 }, quietScenario);
+  expect(summaryText(shared)).toContain(`\n${said}\n`);
+  expect(htmlPage(shared)).toContain(said);
+  expect(jsonReport(shared).processes).toBe(2);
+  const alone = reportOn(quietOutcome, quietScenario);
+  expect(`${summaryText(alone)}${htmlPage(alone)}`).not.toContain('processes shared');
 });
 
 test('a run fails when a device did otherwise than expected, even if no promise could be checked', () => {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { InFlight } from '../../src/in-flight.ts';
+import { InFlight } from '../../../src/core/in-flight.ts';
 
 test('is idle when everything that was begun has settled, well or not', async () => {
   const inFlight = new InFlight();
