@@ -71,7 +71,7 @@ export function addDeviceOptions(command: Command): Command {
     )
     .option(
       '-o, --cloud-observer-max-retry <n>',
-      'seconds to sign in before the next gateway; 0: for ever (default: 30)',
+      "seconds to sign in before the next gateway; 0: by the cloud client's retry table alone (default: 30)",
       upTo(255),
     )
     .option(

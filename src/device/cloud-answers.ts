@@ -36,6 +36,8 @@ export function readExpiry({ expiresin }: CborMap): Decision<Millis | undefined>
   return decided(expiresin > 0 ? seconds(expiresin) : undefined);
 }
 
-/** How long from now a token that lives for `expiresIn` is to be refreshed. */
-export const refreshDelay = (expiresIn: Millis): Millis =>
-  expiresIn > minutes(2) ? expiresIn - minutes(1) : Math.floor(expiresIn / 2);
+/** How long from now a token that lives for `expiresIn` is to be refreshed: never at once, for each refresh is stored. */
+export function refreshDelay(expiresIn: Millis): Millis {
+  if (expiresIn > minutes(2)) return expiresIn - minutes(1);
+  return Math.max(limits.device.refreshPause, Math.floor(expiresIn / 2));
+}

@@ -10,14 +10,11 @@ import { atAddress, atGateway, isOtherHub } from './apply.ts';
 import { readExpiry, readRegistration, refreshDelay } from './cloud-answers.ts';
 import type { DeviceContext } from './context.ts';
 import { deviceIdentity, trustAnchors } from './credentials.ts';
+import { GatewayPatience, nextGateway } from './gateway-patience.ts';
 import { PingWatch } from './ping.ts';
 import { cloudRequests } from './requests.ts';
 import { type CloudState, type Registration, selectedGateway } from './state.ts';
-import { cloudFlags } from './status.ts';
-
-/** Waits before the gateway is tried again; the last one stays (iotivity-lite's table). */
-const retryTable: readonly Millis[] = [2, 4, 8, 16, 32, 64].map(seconds);
-const checkInterval = seconds(1);
+import { cloudFlags, type LastError, lastErrors } from './status.ts';
 
 /** What the cloud's part of the machine cannot decide alone. */
 export interface CloudHost {
@@ -28,19 +25,18 @@ export interface CloudHost {
 }
 
 /**
- * The device at its cloud: sign-up, sign-in, publishing, pings and token refresh on one session, and the observer that
- * looks for another gateway when it takes too long (contract, plgd-device b6 and d).
+ * The device at its cloud: sign-up, sign-in, publishing, pings and token refresh on one session, and the way to another
+ * gateway when it takes too long or was tried too often (contract, plgd-device b6 and d).
  */
 export class CloudMachine {
   private readonly context: DeviceContext;
   private readonly host: CloudHost;
   private readonly pings: PingWatch;
+  private readonly patience: GatewayPatience;
   private session: { readonly id: number; ready: boolean } | undefined;
   private exchange: { readonly id: number; readonly step: CloudStep } | undefined;
   private due: { readonly at: Millis; readonly what: 'connect' | 'sign-in' | 'answer' } | undefined;
-  private checksEnd: Millis | undefined;
   private refreshAt: Millis | undefined;
-  private tries = 0;
   /** The sign-in that runs uses a token that was just refreshed. */
   private refreshed = false;
 
@@ -48,6 +44,7 @@ export class CloudMachine {
     this.context = context;
     this.host = host;
     this.pings = new PingWatch(context, (now) => this.tryLater('the gateway does not answer pings', now));
+    this.patience = new GatewayPatience(context);
   }
 
   /** It is there, or on its way. */
@@ -62,17 +59,16 @@ export class CloudMachine {
   /** Starts over with the cloud of the state; an open session is closed. */
   start(now: Millis): void {
     this.stop();
-    this.tries = 0;
     const registered = this.context.state.cloud?.registration ? cloudFlags.registered : 0;
     this.context.setCloudFlags(cloudFlags.initialized | registered);
-    this.observe(now);
+    this.patience.begin(now);
     this.due = { at: now + this.pause(), what: 'connect' };
   }
 
   stop(): void {
     this.leave();
     this.due = undefined;
-    this.checksEnd = undefined;
+    this.patience.rest();
     this.context.setCloudFlags(0);
   }
 
@@ -147,7 +143,7 @@ export class CloudMachine {
   }
 
   nextTimeout(): Millis | undefined {
-    const due = [this.due?.at, this.checksEnd, this.refreshAt, this.pings.nextTimeout()];
+    const due = [this.due?.at, this.patience.end, this.refreshAt, this.pings.nextTimeout()];
     return due.reduce(earlier);
   }
 
@@ -155,7 +151,8 @@ export class CloudMachine {
     if (this.due && now >= this.due.at) this.proceed(this.due.what, now);
     this.pings.handleTimeout(now);
     if (this.refreshAt !== undefined && now >= this.refreshAt) this.refresh(now);
-    if (this.checksEnd !== undefined && now >= this.checksEnd) this.giveUp(now);
+    const { end } = this.patience;
+    if (end !== undefined && now >= end) this.leaveGateway(now);
   }
 
   private get cloud(): CloudState | undefined {
@@ -175,6 +172,11 @@ export class CloudMachine {
     const { credentials } = context.state;
     const gateway = this.cloud && selectedGateway(this.cloud);
     if (!credentials || !gateway) return;
+    if (!parseCoapUri(gateway.uri).ok) {
+      this.setLastError(lastErrors.startCloud);
+      this.tryLater(`nothing can be opened at the gateway's address "${gateway.uri}"`, now);
+      return;
+    }
     const id = context.nextId();
     this.session = { id, ready: false };
     this.due = { at: now + limits.device.cloudRequest, what: 'answer' };
@@ -183,7 +185,7 @@ export class CloudMachine {
       session: id,
       purpose: 'cloud',
       uri: gateway.uri,
-      identity: deviceIdentity(context.state, credentials),
+      identity: deviceIdentity(credentials, context.ownKey),
       trust: { anchors: trustAnchors(credentials), dates: 'check', purpose: 'server' },
       expected: { kind: 'hub', id: gateway.id },
       clockOffset: context.state.clockOffset ?? 0,
@@ -247,9 +249,8 @@ export class CloudMachine {
   private signedIn(expiresIn: Millis | undefined, now: Millis): void {
     const { context } = this;
     this.report('sign-in');
-    this.tries = 0;
     this.refreshed = false;
-    this.checksEnd = undefined;
+    this.patience.rest();
     if (this.session) this.pings.start(this.session.id, now);
     this.refreshAt = expiresIn === undefined ? undefined : now + refreshDelay(expiresIn);
     context.setCloudFlags(cloudFlags.initialized | cloudFlags.registered | cloudFlags.loggedIn);
@@ -283,29 +284,24 @@ export class CloudMachine {
 
   private tryLater(reason: string, now: Millis): void {
     const { context } = this;
-    context.log('warn', `${reason}; trying again`);
+    context.log('warn', reason);
     this.leave();
     const registered = this.cloud?.registration ? cloudFlags.registered : 0;
     const loggedOut = this.online ? cloudFlags.loggedOut : 0;
     context.setCloudFlags(cloudFlags.initialized | cloudFlags.failure | registered | loggedOut);
-    if (this.checksEnd === undefined) this.observe(now);
-    this.due = { at: now + (retryTable[Math.min(this.tries, retryTable.length - 1)] ?? 0), what: 'connect' };
-    this.tries++;
+    const wait = this.patience.afterFailure(this.cloud, now);
+    if (wait === undefined) this.leaveGateway(now);
+    else this.due = { at: now + wait, what: 'connect' };
   }
 
-  private observe(now: Millis): void {
-    const { cloudChecks } = this.context.settings;
-    this.checksEnd = cloudChecks === 0 ? undefined : now + cloudChecks * checkInterval;
-  }
-
-  /** Not signed in after so many checks: the next gateway, or none is left. */
-  private giveUp(now: Millis): void {
+  /** Not signed in after so many checks or tries: the next gateway, or none is left. */
+  private leaveGateway(now: Millis): void {
     const { context, cloud } = this;
-    this.checksEnd = undefined;
+    this.patience.rest();
     if (!cloud) return;
-    const next = cloud.selected + 1;
-    const gateway = cloud.gateways[next];
-    if (!gateway) {
+    const next = nextGateway(cloud, context.settings.cloudChecks);
+    const gateway = next === undefined ? undefined : cloud.gateways[next];
+    if (next === undefined || !gateway) {
       context.log('warn', 'no gateway lets the device in: provisioning again');
       this.host.gatewaysExhausted(now);
       return;
@@ -329,7 +325,12 @@ export class CloudMachine {
   private report(step: CloudStep, refusal?: Refusal): void {
     const session = this.session?.id;
     const result = refusal ? 'failure' : 'done';
+    if (!refusal && this.context.status.lastError === lastErrors.startCloud) this.setLastError(lastErrors.ok);
     this.context.reportStep({ step, session, result, ...(refusal ? { refusal } : {}) });
+  }
+
+  private setLastError(error: LastError): void {
+    this.context.setProgress(this.context.status.progress, error);
   }
 
   /** Sign-up and sign-in each wait 1 to 2 s, so that a fleet does not come all at once. */

@@ -29,6 +29,8 @@ export interface DeviceSettings {
   readonly expiring: Millis;
   /** How often, a second apart, the cloud is looked at before the next gateway is tried; 0: never. */
   readonly cloudChecks: number;
+  /** Waits before a gateway is tried again, ms, never empty; once they are used up, the next gateway's turn comes. */
+  readonly cloudRetry: readonly Millis[];
   readonly links: readonly Link[];
   /** False: the device is provisioned, and kept so, but does not go to its cloud. */
   readonly connect: boolean;

@@ -1,6 +1,7 @@
-import { createPrivateKey, generateKeyPairSync } from 'node:crypto';
+import { generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { encodePem } from '../codec/pem.ts';
-import type { Timers } from '../core/clock.ts';
+import { type Millis, seconds, type Timers } from '../core/clock.ts';
+import { failure } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
 import type { Log } from '../core/log.ts';
 import { type RandomSource, systemRandom } from '../core/random.ts';
@@ -42,8 +43,16 @@ export interface DeviceClientOptions {
   readonly retry?: RetryRule;
   /** ms that a credential must still be valid for; default one hour. */
   readonly expiring?: number;
-  /** Seconds to sign in at a gateway before the next one is tried; default 30, 0: for ever. */
+  /**
+   * Seconds to sign in at a gateway before the next one is tried; after the last one the device provisions itself anew.
+   * Default 30. 0: the gateways change by `cloudRetry` alone, round and round.
+   */
   readonly cloudChecks?: number;
+  /**
+   * ms to wait before a gateway is tried again, one entry a try, each a second at least; once they are used up, the next
+   * gateway is tried. Default: `defaultCloudRetry`.
+   */
+  readonly cloudRetry?: readonly Millis[];
   /** False: the device is provisioned, and kept so, but does not go to its cloud. Default: true. */
   readonly connect?: boolean;
   /** Awaited whenever the device is started, before it does anything. When it fails, the device starts all the same. */
@@ -57,7 +66,10 @@ export interface DeviceClientOptions {
   readonly log?: Log;
 }
 
-/** The machine's settings, with plgd's defaults for what is left out. */
+/** iotivity-lite's table: 2, 4, 8, 16, 32, 64 s. */
+export const defaultCloudRetry: readonly Millis[] = [2, 4, 8, 16, 32, 64].map(seconds);
+
+/** The machine's settings, with plgd's defaults for what is left out. @throws FirstbootError service.config */
 export const settingsOf = (options: DeviceClientOptions): DeviceSettings => ({
   name: options.name ?? 'dps',
   endpoints: options.endpoints.map((endpoint) => (typeof endpoint === 'string' ? { uri: endpoint } : endpoint)),
@@ -67,6 +79,7 @@ export const settingsOf = (options: DeviceClientOptions): DeviceSettings => ({
   retry: options.retry ?? documentedRetry,
   expiring: options.expiring ?? limits.device.expiring,
   cloudChecks: options.cloudChecks ?? 30,
+  cloudRetry: checkedRetry(options.cloudRetry ?? defaultCloudRetry),
   links: options.links ?? publishedLinks,
   connect: options.connect ?? true,
 });
@@ -78,10 +91,18 @@ export const depsOf = ({ random = systemRandom, beforeRun }: DeviceClientOptions
   ...(beforeRun && { beforeRun }),
 });
 
+function checkedRetry(table: readonly Millis[]): readonly Millis[] {
+  const good =
+    table.length > 0 && table.length <= limits.device.cloudRetries && table.every((wait) => wait >= seconds(1));
+  if (good) return table;
+  const fix = `give cloudRetry 1 to ${limits.device.cloudRetries} waits of at least 1000 ms`;
+  throw failure('service.config', { cloudRetry: table.join(', ') }, fix);
+}
+
 function createKey(): string {
   const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   return privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
 }
 
-const requestPem = (key: string, deviceId: string): string =>
-  encodePem('CERTIFICATE REQUEST', createCsr({ privateKey: createPrivateKey(key), subject: uuidSubject(deviceId) }));
+const requestPem = (privateKey: KeyObject, deviceId: string): string =>
+  encodePem('CERTIFICATE REQUEST', createCsr({ privateKey, subject: uuidSubject(deviceId) }));

@@ -33,6 +33,7 @@ const passedOn = [
   'retry',
   'expiring',
   'cloudChecks',
+  'cloudRetry',
   'connect',
   'networkReady',
   'beforeRun',

@@ -25,7 +25,11 @@ export const progressFlags = {
 /** Both failure bits. */
 export const failureFlags = progressFlags.transientFailure | progressFlags.failure;
 
-/** What `lastErrorCode` may be. While a transient failure is retried it stays `ok`. */
+/**
+ * What `lastErrorCode` may be (contract, plgd-device d). While a transient failure is retried it stays `ok`. `connect` is
+ * plgd's for a service that cannot be reached: it is shown as `ok` while the device tries again, and this one always does.
+ * `startCloud`: the gateway's address cannot be used (not coaps or coaps+tcp, or no URI at all); until the cloud's next success.
+ */
 export const lastErrors = {
   ok: 0,
   response: 1,

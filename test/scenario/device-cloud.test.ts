@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { hours, minutes, seconds } from '../../src/core/clock.ts';
-import { cloudFlags } from '../../src/device/status.ts';
-import { DeviceBench, gatewayUri, hubId } from '../support/device-bench.ts';
+import { hours, type Millis, minutes, seconds } from '../../src/core/clock.ts';
+import { cloudFlags, lastErrors } from '../../src/device/status.ts';
+import { DeviceBench, gatewayUri, hubId, isConsistent } from '../support/device-bench.ts';
 
 const second = { uri: 'coaps+tcp://second.example:5684', id: hubId };
 
@@ -98,15 +98,21 @@ describe('the observer', () => {
     expect(bench.reasons).toEqual(['first-boot', 'gateways-exhausted']);
   });
 
-  it('that is off tries the one gateway for ever', () => {
-    const bench = new DeviceBench({
+  it('that is off tries the one gateway for ever, at the last wait of the retry table', () => {
+    const tries: number[] = [];
+    const bench: DeviceBench = new DeviceBench({
       settings: { cloudChecks: 0 },
-      gateways: [second],
-      connect: ({ purpose }, earlier) => (purpose === 'cloud' && earlier < 30 ? 'refused' : 'up'),
-    }).boot();
+      connect: ({ purpose }, earlier) => {
+        if (purpose !== 'cloud') return 'up';
+        tries.push(bench.now);
+        return earlier < 12 ? 'refused' : 'up';
+      },
+    });
+    bench.boot();
     expect(bench.runOnline(hours(3))).toBe(true);
     expect(bench.totals).toEqual([1, 1, 1, 1, 1]);
-    expect(bench.opened.at(-1)?.uri).toBe(gatewayUri);
+    expect(pauses(tries)).toEqual([2, 4, 8, 16, 32, 64, 64, 64, 64, 64]);
+    expect(new Set(bench.opened.slice(2).map(({ uri }) => uri))).toEqual(new Set([gatewayUri]));
   });
 
   it('looks for another gateway when the device loses the one it was at', () => {
@@ -136,6 +142,136 @@ describe('the observer', () => {
   });
 });
 
+describe('the retry table of the cloud', () => {
+  const table = [2, 3].map(seconds);
+  const elsewhere = { uri: 'coaps+tcp://elsewhere.example:5684', id: '99999999-2222-4333-8444-555555555555' };
+  const atCloud = (bench: DeviceBench): string[] =>
+    bench.opened.flatMap(({ purpose, uri }) => (purpose === 'cloud' ? [uri] : []));
+
+  it('that is used up leads to the next gateway, long before the observer does', () => {
+    const bench = new DeviceBench({
+      settings: { cloudRetry: table, cloudChecks: 250 },
+      gateways: [second],
+      connect: ({ uri }) => (uri === gatewayUri ? 'refused' : 'up'),
+    }).boot();
+    expect(bench.runOnline(minutes(1))).toBe(true);
+    expect(atCloud(bench)).toEqual([gatewayUri, gatewayUri, gatewayUri, second.uri]);
+    expect(bench.totals).toEqual([1, 1, 1, 1, 1]);
+    expect(bench.reasons).toEqual(['first-boot']);
+  });
+
+  it('that is used up at the last gateway means provisioning again, with the observer', () => {
+    const bench = new DeviceBench({
+      settings: { cloudRetry: table, cloudChecks: 250 },
+      gateways: [second],
+      connect: ({ purpose }) => (purpose === 'cloud' ? 'refused' : 'up'),
+    }).boot();
+    expect(bench.run(() => bench.count('time') === 2, minutes(1))).toBe(true);
+    expect(atCloud(bench)).toEqual([...Array(3).fill(gatewayUri), ...Array(3).fill(second.uri)]);
+    expect(bench.reasons).toEqual(['first-boot', 'gateways-exhausted']);
+  });
+
+  it('that is used up at the last gateway means the first again, without the observer', () => {
+    const bench: DeviceBench = new DeviceBench({
+      settings: { cloudRetry: table, cloudChecks: 0 },
+      gateways: [second],
+      connect: ({ purpose }) => (purpose === 'cloud' && atCloud(bench).length < 7 ? 'refused' : 'up'),
+    });
+    bench.boot();
+    expect(bench.runOnline(minutes(2))).toBe(true);
+    expect(atCloud(bench)).toEqual([
+      ...Array(3).fill(gatewayUri),
+      ...Array(3).fill(second.uri),
+      ...Array(2).fill(gatewayUri),
+    ]);
+    expect(bench.totals).toEqual([1, 1, 1, 1, 1]);
+    expect(bench.reasons).toEqual(['first-boot']);
+  });
+
+  it('that leads to another hub fetches its credentials and access control list first, and on the way back, too', () => {
+    const bench: DeviceBench = new DeviceBench({
+      settings: { cloudRetry: table, cloudChecks: 0 },
+      gateways: [elsewhere],
+      connect: ({ purpose }) => {
+        if (purpose !== 'cloud') return 'up';
+        expect(isConsistent(bench.machine.state)).toBe(true);
+        return atCloud(bench).length < 6 ? 'refused' : 'up';
+      },
+    });
+    bench.boot();
+    expect(bench.run(() => bench.machine.state.cloud?.selected === 1, minutes(1))).toBe(true);
+    expect(bench.runOnline(minutes(2))).toBe(true);
+    expect(bench.totals).toEqual([1, 1, 1, 3, 3]);
+    expect(bench.reasons).toEqual(['first-boot', 'hub-changed', 'hub-changed']);
+    expect(bench.opened.at(-1)?.uri).toBe(gatewayUri);
+  });
+
+  it('starts over once the device was signed in', () => {
+    let up = false;
+    const bench: DeviceBench = new DeviceBench({
+      settings: { cloudRetry: table, cloudChecks: 0 },
+      gateways: [second],
+      connect: ({ purpose, uri }) => {
+        if (purpose !== 'cloud') return 'up';
+        if (uri === gatewayUri && !up) {
+          up = atCloud(bench).length === 1;
+          return 'refused';
+        }
+        return 'up';
+      },
+    });
+    bench.boot();
+    expect(bench.runOnline()).toBe(true);
+    up = false;
+    bench.hangUp();
+    bench.run(() => bench.machine.state.cloud?.selected === 1, minutes(1));
+    // Two tries before it was signed in, one with which it got in; two after the session was lost, each after its wait.
+    expect(atCloud(bench)).toEqual(Array(5).fill(gatewayUri));
+  });
+});
+
+describe('a gateway address that cannot be used', () => {
+  it.each(['http://gateway.example', 'gateway.example:5684', 'coap+tcp://gateway.example:5683', ''])(
+    '("%s") shows as START_CLOUD while it is so, and a cloud that lets the device in clears it',
+    (uri) => {
+      const bench = new DeviceBench({
+        hub: (earlier) => ({ uri: earlier === 0 ? uri : gatewayUri, id: hubId }),
+      }).boot();
+      bench.run(() => bench.machine.status.lastError === lastErrors.startCloud, minutes(1));
+      expect(bench.machine.status.lastError).toBe(6);
+      expect(bench.opened.map(({ purpose }) => purpose)).not.toContain('cloud');
+      bench.wait(seconds(20));
+      expect(bench.machine.status.lastError).toBe(6);
+      expect(bench.machine.online).toBe(false);
+      // The observer gives up, and the service names another one.
+      expect(bench.runOnline(minutes(2))).toBe(true);
+      expect(bench.machine.status.lastError).toBe(0);
+    },
+  );
+
+  it('is passed over for the next one of the list, whose answer clears the error', () => {
+    const bench = new DeviceBench({
+      hub: () => ({ uri: 'http://gateway.example', id: hubId }),
+      gateways: [second],
+    }).boot();
+    expect(bench.run(() => bench.machine.status.lastError === lastErrors.startCloud, minutes(1))).toBe(true);
+    expect(bench.run(() => bench.count('sign-up') === 1 && bench.machine.status.lastError === 0, minutes(2))).toBe(
+      true,
+    );
+    expect(bench.runOnline(minutes(1))).toBe(true);
+    expect(bench.opened.at(-1)?.uri).toBe(second.uri);
+    expect(bench.totals).toEqual([1, 1, 1, 1, 1]);
+  });
+
+  it('does not stand for a gateway that is merely away: CONNECT and START_CLOUD are not shown while it is tried', () => {
+    const bench = new DeviceBench({
+      connect: ({ purpose }) => (purpose === 'cloud' ? 'refused' : 'up'),
+    }).boot();
+    bench.wait(minutes(1));
+    expect(new Set(bench.errors)).toEqual(new Set([0]));
+  });
+});
+
 describe('a token', () => {
   it('of a short life is refreshed at its half', () => {
     const bench = new DeviceBench({
@@ -145,6 +281,18 @@ describe('a token', () => {
     const at = bench.now;
     bench.run(() => bench.count('token-refresh') === 1, minutes(2));
     expect(Math.round((bench.now - at) / seconds(1))).toBe(30);
+  });
+
+  it('that lives for a second only is refreshed every ten', () => {
+    const bench = new DeviceBench({
+      behave: (asked) => (asked === 'sign-in' ? { map: { expiresin: 1 } } : 'answer'),
+    }).boot();
+    bench.runOnline();
+    const writes = bench.saved.length;
+    bench.wait(minutes(1));
+    expect(bench.count('token-refresh')).toBe(5);
+    expect(bench.saved.length - writes).toBe(5);
+    expect(bench.machine.online).toBe(true);
   });
 
   it('whose refresh fails costs the session, not the registration', () => {
@@ -206,3 +354,7 @@ describe('a renewal', () => {
     expect(Math.round(bench.now / seconds(1))).toBe(120);
   });
 });
+
+/** Seconds between one try and the next; a refusal takes a moment. */
+const pauses = (tries: readonly Millis[]): number[] =>
+  tries.slice(1).map((at, before) => Math.round((at - (tries[before] ?? 0)) / seconds(1)));

@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { days, minutes, seconds } from '../../src/core/clock.ts';
 import { perfectLink } from '../../src/fleet/link.ts';
 import type { DeviceOutcome, FleetOutcome } from '../../src/fleet/outcome.ts';
-import { runFleet } from '../../src/fleet/run.ts';
+import { type FleetHooks, runFleet } from '../../src/fleet/run.ts';
 import type { Conduct, Scenario } from '../../src/fleet/scenario.ts';
 import type { Site } from '../../src/fleet/site.ts';
 import { type SimulatedSiteOptions, startSimulatedSite } from '../../src/simulation.ts';
@@ -17,11 +17,12 @@ async function run(
   changes: Partial<Scenario>,
   options: Partial<SimulatedSiteOptions> = {},
   change: (site: Site) => Site = (site) => site,
+  hooks: FleetHooks = {},
 ): Promise<FleetOutcome> {
   const scenario = scenarioOf(changes);
   const site = await startSimulatedSite({ seed: scenario.seed, ...options });
   undo.push(() => site.close());
-  return runFleet(scenario, change(site));
+  return runFleet(scenario, change(site), hooks);
 }
 
 const ofPart = (outcome: FleetOutcome, part: string): DeviceOutcome[] =>
@@ -42,6 +43,7 @@ describe('a fleet', () => {
     });
     expect(outcome.violations).toEqual([]);
     expect(outcome.unchecked).toEqual([]);
+    expect(outcome).toMatchObject({ end: 'complete', processes: 1 });
     expect(arrived(outcome.devices)).toBe(200);
     expect(outcome.devices.every(({ provisioned }) => provisioned >= 1)).toBe(true);
     expect(outcome.steps['sign-in']?.length).toBeGreaterThanOrEqual(200);
@@ -278,17 +280,19 @@ describe('a broken promise', () => {
       limit: minutes(1),
       population: [partOf({ resets: { count: 2, after: { from: minutes(5), to: minutes(5) } } })],
     });
-    expect(outcome).toMatchObject({ violations: [], toCome: { resets: 6, events: 0 } });
+    expect(outcome).toMatchObject({ violations: [], end: 'limit', toCome: { resets: 6, events: 0 } });
   });
 
   it('is told: an event that somebody’s stop was ahead of', async () => {
     const events = [{ at: minutes(30), what: 'service-kill', lasts: seconds(1) }] as const;
-    const outcome = await run({ devices: 2, events }, {}, (site) => {
-      const { timers } = site;
-      const start = timers.now();
-      return { ...site, run: (done, limit) => site.run(() => done() || timers.now() > start + minutes(1), limit) };
-    });
-    expect(outcome).toMatchObject({ violations: [], toCome: { resets: 0, events: 1 } });
+    const stop = new AbortController();
+    const stopped = (site: Site): Site => {
+      site.timers.schedule(site.timers.now() + minutes(1), () => stop.abort());
+      return site;
+    };
+    const outcome = await run({ devices: 2, events }, {}, stopped, { stop: stop.signal });
+    expect(outcome).toMatchObject({ violations: [], end: 'interrupted', toCome: { resets: 0, events: 1 } });
+    expect(outcome.took).toBeLessThan(minutes(2));
   });
 
   it('is found: somebody who was to be refused and was not', async () => {

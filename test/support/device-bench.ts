@@ -10,6 +10,7 @@ import { seededRandom } from '../../src/core/random.ts';
 import type { DeviceAction, OpenAction, SessionPurpose, StepOutcome } from '../../src/device/actions.ts';
 import type { DeviceDeps, DeviceSettings } from '../../src/device/context.ts';
 import { DeviceMachine, factoryNew } from '../../src/device/machine.ts';
+import { defaultCloudRetry } from '../../src/device/options.ts';
 import { documentedRetry } from '../../src/device/retry.ts';
 import type { RunReason, StartDecision } from '../../src/device/start-gate.ts';
 import { type DeviceState, selectedGateway } from '../../src/device/state.ts';
@@ -346,6 +347,7 @@ export const benchSettings: DeviceSettings = {
   retry: documentedRetry,
   expiring: limits.device.expiring,
   cloudChecks: 30,
+  cloudRetry: defaultCloudRetry,
   links: [],
   connect: true,
 };

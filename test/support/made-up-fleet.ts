@@ -67,10 +67,12 @@ export const quietOutcome: FleetOutcome = {
   failures: {},
   violations: [],
   unchecked: [],
+  end: 'complete',
   toCome: { resets: 0, events: 0 },
   took: seconds(60),
   wall: 1500,
   cpu: 1200,
+  processes: 1,
 };
 
 /** `count` devices that arrived after 1, 2, 3 … s. */
@@ -161,10 +163,12 @@ export function eventfulDay(count: number): { readonly scenario: Scenario; reado
         { rule: 'arrives', device: 'device-00451', found: 'it was online after 14.2 s and is gone at the end', trace },
       ],
       unchecked: ['acknowledged-lost'],
+      end: 'complete',
       toCome: { resets: 0, events: 0 },
       took: seconds(190),
       wall: 21_400,
       cpu: 38_000,
+      processes: 2,
     },
   };
 }

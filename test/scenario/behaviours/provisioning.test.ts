@@ -26,6 +26,9 @@ async function create(gateways: readonly number[], options: WorldOptions = {}): 
   return world.gateways.flat();
 }
 
+/** The observer is off: the retry table of the cloud client alone leads from one gateway to the next. */
+const byRetry = { cloudChecks: 0, cloudRetry: [seconds(5)] };
+
 const boot = (scheme: Scheme, options: Partial<BootOptions> = {}) => bootDevice({ world, scheme, ...lab, ...options });
 
 describe.each(schemes)('over %s', (scheme) => {
@@ -128,6 +131,18 @@ describe.each(schemes)('over %s', (scheme) => {
     expect(onlineAt(second)).toEqual([device.state.deviceId]);
   });
 
+  test('20 of two gateways of one hub the first is dead: the retry table takes the second, 1/1/1/1/1', async () => {
+    const [first, second] = await create([2]);
+    first?.down();
+    const device = await boot(scheme, byRetry);
+    expect(await world.run(() => device.online, minutes(1))).toBe(true);
+    await pass(world, minutes(1));
+    expect(calls(world)).toBe('1/1/1/1/1');
+    expect(onlineAt(second)).toEqual([device.state.deviceId]);
+    // Time, provisioning, twice the first gateway, the second.
+    expect(world.opened).toBe(5);
+  });
+
   test('21 of two hubs the first is dead: credentials and acls are fetched again for the second, 1/1/1/2/2', async () => {
     const [first, second] = await create([1, 1]);
     first?.down();
@@ -136,6 +151,19 @@ describe.each(schemes)('over %s', (scheme) => {
     await pass(world, minutes(1));
     expect(calls(world)).toBe('1/1/1/2/2');
     expect(onlineAt(second)).toEqual([device.state.deviceId]);
+  });
+
+  test('22 of two hubs the first is dead: the retry table takes the second with credentials and acls of its own, 1/1/1/2/2', async () => {
+    const [first, second] = await create([1, 1]);
+    first?.down();
+    const device = await boot(scheme, byRetry);
+    expect(await world.run(() => device.online, minutes(1))).toBe(true);
+    await pass(world, minutes(1));
+    expect(calls(world)).toBe('1/1/1/2/2');
+    expect(onlineAt(second)).toEqual([device.state.deviceId]);
+    expect(device.state.cloud?.gateways[device.state.cloud.selected]?.id).toBe(second?.hubId);
+    // As before, and provisioning once more.
+    expect(world.opened).toBe(6);
   });
 
   test('23 forced: exactly one full run, offline and online again', async () => {
