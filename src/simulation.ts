@@ -34,8 +34,6 @@ export interface SimulatedSiteOptions {
   readonly step?: Millis;
   /** Gateways of each hub, the one that devices are sent to first. Default: one hub with one gateway. */
   readonly gateways?: readonly number[];
-  /** By which transport the hubs' lists name the gateways. Default tcp. */
-  readonly gatewayTransport?: 'udp' | 'tcp';
   /** Largest UDP payload that service and gateways send, bytes. Default limits.secure.mtu. */
   readonly mtu?: number;
   /** Manufacturer identities that the development PKI has from the start. Default 1. */
@@ -173,7 +171,7 @@ export async function startSimulatedSite(options: SimulatedSiteOptions): Promise
 }
 
 function siteSettings(
-  { identityLife, gatewayTransport = 'tcp', settings: change }: SimulatedSiteOptions,
+  { identityLife, settings: change }: SimulatedSiteOptions,
   pki: DevelopmentPki,
   gateways: readonly (readonly SimulatedGateway[])[],
 ): DevelopmentSettings {
@@ -185,7 +183,7 @@ function siteSettings(
       ...hub,
       id: first.hubId,
       name: at === 0 ? hub.name : `${hub.name} ${at + 1}`,
-      gateways: list.map(({ uris }) => uris[gatewayTransport]),
+      gateways: list.map(({ uris }) => uris.tcp),
     }));
   });
   const groups = made.groups.map(({ attestation, ...group }) => ({

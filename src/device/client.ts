@@ -92,8 +92,8 @@ export class DeviceClient implements ResourceHost {
     const stored = await this.load();
     const kept = stored?.leaving ? undefined : stored;
     const state = kept ?? factoryNew(stored ? [] : this.settings.endpoints, this.deps);
-    this.loaded = new DeviceMachine(state, this.settings, this.deps);
     if (!kept) await this.storage.save(state);
+    this.loaded = new DeviceMachine(state, this.settings, this.deps);
   }
 
   /** Provisions what is missing and goes to the cloud; tries for ever. With `networkReady`, once the network is there. */
@@ -162,11 +162,11 @@ export class DeviceClient implements ResourceHost {
     const read = readDhcpOption(option);
     if (!read.ok) return read;
     const { endpoint, fingerprint } = read.value;
-    this.dhcpOption = option.slice();
     const judgedByCa = this.settings.service !== 'skip' && this.serviceCa.length > 0;
     if (fingerprint && !judgedByCa) this.setFingerprint(fingerprint);
     else if (fingerprint) this.log.warn({ device: this.settings.name }, 'DHCP names a fingerprint; the CA is trusted');
     if (endpoint !== undefined && endpoint !== this.selectedEndpoint?.uri) this.setEndpoints([{ uri: endpoint }]);
+    this.dhcpOption = option.slice();
     return decided(undefined);
   }
 

@@ -9,7 +9,6 @@ import { readAnswer, readRedirect, successCodes } from './answers.ts';
 import { atAddress, atGateway, isOtherHub } from './apply.ts';
 import { readExpiry, readRegistration, refreshDelay } from './cloud-answers.ts';
 import type { DeviceContext } from './context.ts';
-import { deviceIdentity, trustAnchors } from './credentials.ts';
 import { GatewayPatience, nextGateway } from './gateway-patience.ts';
 import { PingWatch } from './ping.ts';
 import { cloudRequests } from './requests.ts';
@@ -180,16 +179,7 @@ export class CloudMachine {
     const id = context.nextId();
     this.session = { id, ready: false };
     this.due = { at: now + limits.device.cloudRequest, what: 'answer' };
-    context.emit({
-      type: 'open',
-      session: id,
-      purpose: 'cloud',
-      uri: gateway.uri,
-      identity: deviceIdentity(credentials, context.ownKey),
-      trust: { anchors: trustAnchors(credentials), dates: 'check', purpose: 'server' },
-      expected: { kind: 'hub', id: gateway.id },
-      clockOffset: context.state.clockOffset ?? 0,
-    });
+    context.openHub(id, 'cloud', gateway, credentials);
   }
 
   private signUp(now: Millis): void {

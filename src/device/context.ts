@@ -5,11 +5,11 @@ import type { RandomSource } from '../core/random.ts';
 import type { Identity, Trust } from '../secure/association.ts';
 import type { DeviceAction, StepOutcome } from './actions.ts';
 import type { Alarm } from './alarms.ts';
-import { trustAnchors } from './credentials.ts';
+import { deviceIdentity, trustAnchors } from './credentials.ts';
 import type { Link } from './requests.ts';
 import type { RetryRule } from './retry.ts';
 import type { StartHook } from './start-gate.ts';
-import type { DeviceState, Endpoint } from './state.ts';
+import type { Credentials, DeviceState, Endpoint, Gateway } from './state.ts';
 import { type DeviceStatus, deviceStatus, failureFlags, type LastError, lastErrors } from './status.ts';
 
 /** What a device is made with; nothing of it is stored. */
@@ -163,6 +163,20 @@ export class DeviceContext {
 
   emit(action: DeviceAction): void {
     this.queue.push(action);
+  }
+
+  /** Opens a session with a hub's gateway: the device shows what it was given for that hub, and believes its anchors alone. */
+  openHub(session: number, purpose: 'cloud' | 'sign-off', { uri, id }: Gateway, credentials: Credentials): void {
+    this.emit({
+      type: 'open',
+      session,
+      purpose,
+      uri,
+      identity: deviceIdentity(credentials, this.ownKey),
+      trust: { anchors: trustAnchors(credentials), dates: 'check', purpose: 'server' },
+      expected: { kind: 'hub', id },
+      clockOffset: this.current.clockOffset ?? 0,
+    });
   }
 
   reportStep(outcome: Omit<StepOutcome, 'status'>): void {

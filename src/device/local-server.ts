@@ -13,6 +13,7 @@ import type { Session, SessionReceiver } from '../transport/session.ts';
 import { listenUdp } from '../transport/udp.ts';
 import { stranger, subjectOf } from './access.ts';
 import { deviceIdentity, trustAnchors } from './credentials.ts';
+import { shiftedBy } from './network.ts';
 import type { DeviceResources, Visitor } from './resources/device-resources.ts';
 import type { ResourceHost } from './resources/resource.ts';
 import type { Credentials, DeviceState, PreSharedKey } from './state.ts';
@@ -67,7 +68,8 @@ export async function serveDevice(client: ServedDevice, options: LocalServerOpti
     port: securePort,
     context: () => door.context(),
     owner: (session) => door.admit(session),
-    timers: deviceTimers(client, timers),
+    // Certificates are judged by the device's time, which may be told anew while the server runs.
+    timers: shiftedBy(timers, () => client.state.clockOffset ?? 0),
     random,
     idle: limits.device.localIdle,
   }).catch(async (error: unknown) => {
@@ -198,15 +200,6 @@ function findPsk(credentials: Credentials | undefined, identity: Uint8Array): Pr
 
 const keyOf = (psk: PreSharedKey | undefined): Uint8Array | undefined =>
   psk && new Uint8Array(Buffer.from(psk.key, 'base64'));
-
-/** Certificates are judged by the device's time, which may be told anew while the server runs. */
-function deviceTimers(client: ServedDevice, timers: Timers): Timers {
-  const offset = (): number => client.state.clockOffset ?? 0;
-  return {
-    now: () => timers.now() + offset(),
-    schedule: (at, wake) => timers.schedule(at - offset(), wake),
-  };
-}
 
 /** The addresses that others reach the device at when it listens at `host`. */
 function addressesOf(host: string): readonly string[] {

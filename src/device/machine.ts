@@ -292,15 +292,17 @@ export class DeviceMachine {
 
   /** The gateway it has is tried on, until the run may begin. */
   private gatewaysExhausted(now: Millis): void {
-    if (this.gate.holding || this.gate.request('gateways-exhausted', now) !== 'begun') this.cloud.start(now);
+    if (!this.gate.holding && this.gate.request('gateways-exhausted', now) === 'begun') return;
+    // Whoever was asked may have switched the device off, or reset it.
+    if (this.started && !this.leaving && this.state.cloud) this.cloud.start(now);
   }
 
   private renewalDue(now: Millis): void {
     this.renewAt = undefined;
     if (this.run.running) return;
-    // Whatever run is held back fetches credentials, too.
+    // Whatever run is held back fetches credentials, too: unless it comes to nothing, which is seen when it is due.
+    if (!this.gate.holding) this.ask('renewal', now);
     if (this.gate.holding) this.renewAt = this.gate.nextTimeout();
-    else this.ask('renewal', now);
   }
 
   private ask(reason: RunReason, now: Millis): void {

@@ -70,12 +70,14 @@ export function socketNetwork(deps: SocketNetworkDeps): Network {
 
 /** The same timers, read with another clock: a session judges certificates by the time it is given. */
 export function shifted(timers: Timers, offset: Millis): Timers {
-  if (offset === 0) return timers;
-  return {
-    now: () => timers.now() + offset,
-    schedule: (at, wake) => timers.schedule(at - offset, wake),
-  };
+  return offset === 0 ? timers : shiftedBy(timers, () => offset);
 }
+
+/** As `shifted`, by an offset that may change meanwhile. */
+export const shiftedBy = (timers: Timers, offset: () => Millis): Timers => ({
+  now: () => timers.now() + offset(),
+  schedule: (at, wake) => timers.schedule(at - offset(), wake),
+});
 
 /** The endpoint of a session to be opened. @throws FirstbootError service.config naming the URI. */
 export function endpointOf(uri: string): CoapUri {

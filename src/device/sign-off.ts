@@ -1,11 +1,9 @@
-import { createPrivateKey } from 'node:crypto';
 import type { IncomingResponse, OutgoingRequest } from '../coap/endpoint.ts';
 import type { Millis } from '../core/clock.ts';
 import type { Refusal } from '../core/errors.ts';
 import type { CloudStep, ExchangeFailure } from './actions.ts';
 import { readAnswer, successCodes } from './answers.ts';
 import type { DeviceContext } from './context.ts';
-import { deviceIdentity, trustAnchors } from './credentials.ts';
 import { canSignOff, cloudRequests, fitsQuery } from './requests.ts';
 import { type DeviceState, type Registration, selectedGateway } from './state.ts';
 
@@ -53,16 +51,7 @@ export class SignOff {
       return;
     }
     this.session = { id: this.context.nextId(), signedIn: false, ended: false };
-    this.context.emit({
-      type: 'open',
-      session: this.session.id,
-      purpose: 'sign-off',
-      uri: gateway.uri,
-      identity: deviceIdentity(state.credentials, createPrivateKey(state.key)),
-      trust: { anchors: trustAnchors(state.credentials), dates: 'check', purpose: 'server' },
-      expected: { kind: 'hub', id: gateway.id },
-      clockOffset: state.clockOffset ?? 0,
-    });
+    this.context.openHub(this.session.id, 'sign-off', gateway, state.credentials);
   }
 
   /** Gives up without a word to `done`. */

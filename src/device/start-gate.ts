@@ -17,6 +17,7 @@ export class StartGate {
   private readonly hook: StartHook | undefined;
   private readonly begin: (reason: RunReason, now: Millis) => void;
   private held: { readonly reason: RunReason; readonly at: Millis } | undefined;
+  private begun = 0;
 
   constructor(hook: StartHook | undefined, begin: (reason: RunReason, now: Millis) => void) {
     this.hook = hook;
@@ -28,19 +29,21 @@ export class StartGate {
     return this.held !== undefined;
   }
 
-  /** What came of it. A later request takes the place of the one that is held back. */
+  /** What came of it, or of what the hook asked for in its stead. A later request takes the place of the one that is held back. */
   request(reason: RunReason, now: Millis): 'begun' | 'ignored' | 'held' {
     const mine = { reason, at: now };
     this.held = mine;
+    const { begun } = this;
     const decision = this.hook?.(reason) ?? 'apply';
     // The hook may have stopped the device, or asked for another run.
-    if (this.held !== mine) return this.held === undefined ? 'ignored' : 'held';
+    if (this.held !== mine) return this.held !== undefined ? 'held' : this.begun > begun ? 'begun' : 'ignored';
     if (typeof decision === 'object') {
       this.held = { reason, at: now + Math.max(0, decision.reschedule) };
       return 'held';
     }
     this.held = undefined;
     if (decision === 'ignore') return 'ignored';
+    this.begun++;
     this.begin(reason, now);
     return 'begun';
   }

@@ -1,6 +1,5 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { createGateway, type Gateway } from '../cloud/gateway.ts';
-import type { GatewayEvent } from '../cloud/gateway-resources.ts';
 import { type GatewayTokens, localGatewayTokens } from '../cloud/gateway-tokens.ts';
 import { TokenIssuer } from '../cloud/issuer.ts';
 import { tokenKey } from '../cloud/token-key.ts';
@@ -35,7 +34,6 @@ export interface SimulatedGatewayOptions {
   readonly random: RandomSource;
   readonly mtu: number;
   readonly log?: Log;
-  readonly onEvent?: (event: GatewayEvent) => void;
   readonly meddle?: (owner: SessionOwner) => SessionOwner;
 }
 
@@ -63,7 +61,6 @@ export class SimulatedGateway {
       tokens: this.tokens(),
       confirm: (deviceId, _, now) => inFlight.track(this.confirm(deviceId, now)),
       log: options.log ?? silentLog,
-      ...(options.onEvent && { onEvent: options.onEvent }),
     });
     const leaf = createEndEntity({
       issuer: pki.authority.issuing,

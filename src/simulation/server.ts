@@ -82,6 +82,7 @@ export class VirtualServer {
 
   private accept(peer: string, wire: StreamWire, context: SecureContext): StreamEnd {
     const { timers, random, idle, owner } = this.options;
+    let giveUp: (() => void) | undefined;
     const session = new LiveSession({
       transport: 'coaps+tcp',
       peer,
@@ -101,7 +102,6 @@ export class VirtualServer {
     });
     this.streams.add(session);
     session.start();
-    let giveUp: (() => void) | undefined;
     return {
       receive: (bytes) => session.receive(bytes),
       receiveEnd: () => session.receiveEnd(),

@@ -2,7 +2,7 @@ import { cp, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Composition, composeService } from '../composition.ts';
-import type { Millis, Timers } from '../core/clock.ts';
+import type { Timers } from '../core/clock.ts';
 import type { InFlight } from '../core/in-flight.ts';
 import { limits } from '../core/limits.ts';
 import { type Log, silentLog } from '../core/log.ts';
@@ -25,7 +25,6 @@ export interface SimulatedServiceOptions {
   readonly inFlight: InFlight;
   readonly random: RandomSource;
   readonly mtu: number;
-  readonly idle?: Millis;
   readonly log?: Log;
   readonly onEntry?: EntryListener;
   /** Stands between the transports and the service. */
@@ -88,7 +87,7 @@ export class SimulatedService {
       owner: meddle(composition.owner),
       timers,
       random,
-      idle: options.idle ?? limits.session.idle,
+      idle: limits.session.idle,
       mtu,
     });
     this.running = { store, composition, server };

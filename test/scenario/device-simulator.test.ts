@@ -1,4 +1,3 @@
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { minutes } from '../../src/core/clock.ts';
@@ -10,6 +9,7 @@ import { memoryStorage } from '../../src/device/storage.ts';
 import { type RunningGateway, startGateway } from '../../src/gateway.ts';
 import { type Service, startService } from '../../src/main.ts';
 import { createDevelopmentPki, type DevelopmentPki, writeDevelopmentPki } from '../../src/pki/development.ts';
+import { freePort } from '../../src/transport/free-port.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { World } from '../support/world.ts';
 
@@ -23,18 +23,6 @@ const factoryOf = (pki: DevelopmentPki): FactoryIdentity => {
   if (!device) throw new Error('the PKI has no device');
   return { chain: device.chain, privateKey: device.privateKey, serviceCa: [pki.serviceCa.certificate.der] };
 };
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  const port = await new Promise<number>((resolve) => {
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      resolve(typeof address === 'object' && address ? address.port : 0);
-    });
-  });
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
 
 interface Cloudy {
   readonly service: Service;

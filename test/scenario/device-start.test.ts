@@ -164,6 +164,23 @@ describe('the conditional start', () => {
     expect(bench.totals).toEqual([1, 1, 1, 2, 1]);
   });
 
+  it.each<readonly StartDecision[]>([['ignore'], [{ reschedule: minutes(10) }, 'ignore']])(
+    'does not lose a renewal that is held back to a forced run that comes to nothing (%j)',
+    (...decisions) => {
+      const forced = script('forced', decisions);
+      const renewal = script('renewal', [{ reschedule: minutes(30) }]);
+      const bench = new DeviceBench({
+        lifetime: hours(9),
+        beforeRun: (reason) => (reason === 'forced' ? forced(reason) : renewal(reason)),
+      }).boot();
+      bench.run(() => bench.reasons.includes('renewal'), hours(9));
+      bench.act((machine, now) => machine.forceReprovision(now));
+      expect(bench.run(() => bench.count('credentials') === 2, hours(1))).toBe(true);
+      expect(bench.reasons.at(-1)).toBe('renewal');
+      expect(bench.totals).toEqual([1, 1, 1, 2, 1]);
+    },
+  );
+
   it('does not lose a run that is held back to a renewal that is due meanwhile', () => {
     const bench = new DeviceBench({ lifetime: hours(3), beforeRun: script('forced', [{ reschedule: hours(2.5) }]) });
     bench.boot().runOnline();
@@ -225,6 +242,29 @@ describe('the conditional start', () => {
     expect(stopping.opened).toEqual([]);
     expect(stopping.machine.running).toBe(false);
   });
+
+  it.each(['stop', 'factoryReset', 'setEndpoints', 'forceReprovision'] as const)(
+    'may let the device %s when no gateway is left, and the device is not at its old gateway after it',
+    (what) => {
+      const bench = new DeviceBench({
+        behave: (asked, earlier) => {
+          if (asked === 'sign-up') return { code: 500 };
+          return asked === 'time' && earlier > 0 ? 'silence' : 'answer';
+        },
+        beforeRun: (reason, machine) => {
+          if (reason !== 'gateways-exhausted') return 'apply';
+          if (what === 'setEndpoints') machine.setEndpoints([], bench.now);
+          else machine[what](bench.now);
+          return 'ignore';
+        },
+      }).boot();
+      expect(bench.run(() => bench.reasons.includes('gateways-exhausted'))).toBe(true);
+      expect([...bench.open.values()]).not.toContain('cloud');
+      const { length } = bench.opened;
+      bench.wait(seconds(5));
+      expect(bench.opened.slice(length)).toEqual([]);
+    },
+  );
 });
 
 describe('the alarm Disconnected', () => {

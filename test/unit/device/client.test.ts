@@ -77,6 +77,19 @@ describe('a device client', () => {
     expect(again.state).toEqual(device.state);
   });
 
+  it('whose first state could not be stored is not initialized, and may try again', async () => {
+    const storage = memoryStorage();
+    let full = true;
+    const save = (state: DeviceState): Promise<void> =>
+      full ? Promise.reject(new Error('the disk is full')) : storage.save(state);
+    const { device } = client({ storage: { ...storage, save } });
+    await expect(device.init()).rejects.toThrow('the disk is full');
+    expect(() => device.start()).toThrow('init()');
+    full = false;
+    await device.init();
+    expect(await storage.load()).toEqual(device.state);
+  });
+
   it('refuses damaged state, and starts factory-new only when told so', async () => {
     const folder = await temporaryFolder();
     undo.push(folder.remove);
@@ -315,6 +328,17 @@ describe('endpoints', () => {
     expect(network.opened.at(-1)?.trust?.fingerprints).toBeUndefined();
     device.forceReprovision();
     expect(network.opened.flatMap(({ trust }) => trust?.fingerprints ?? [])).toEqual([]);
+    await device.shutdown();
+  });
+
+  it('come by a DHCP option that is told again after it came too early', async () => {
+    const { device } = client();
+    const uri = utf8('coaps+tcp://dps.example:20030');
+    const option = concatBytes(new Uint8Array([200, uri.length]), uri);
+    expect(() => device.applyDhcpOption(option)).toThrow('init()');
+    await device.init();
+    device.applyDhcpOption(option);
+    expect(device.selectedEndpoint?.uri).toBe('coaps+tcp://dps.example:20030');
     await device.shutdown();
   });
 

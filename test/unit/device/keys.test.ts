@@ -4,8 +4,9 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { days } from '../../../src/core/clock.ts';
 import { readFactory, readFactoryIdentity } from '../../../src/device/identity.ts';
-import { deviceKey, selectKey } from '../../../src/device/keys.ts';
+import { deviceKey, type KeyChoice, selectKey } from '../../../src/device/keys.ts';
 import { openPkcs11Key } from '../../../src/device/pkcs11.ts';
+import { SimulatedDevice } from '../../../src/device/simulator.ts';
 import { createDevelopmentPki, type DevelopmentPki, writeDevelopmentPki } from '../../../src/pki/development.ts';
 import { callbackKey } from '../../support/callback-key.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
@@ -97,6 +98,17 @@ describe('a factory folder', () => {
       expect(identity.chain).toEqual(pki.devices[0].chain);
       expect(identity.serviceCa).toEqual(older.devices[0].serviceCa);
     }
+  });
+
+  it('lets a simulated device choose between them', async () => {
+    await addAuxiliary();
+    const ask = async (keySlot?: KeyChoice): Promise<string> => {
+      const device = await SimulatedDevice.create({ endpoint: [], identity: factory, ...(keySlot && { keySlot }) });
+      return device.client.platformId;
+    };
+    const [primary, auxiliary, newest] = [await ask(), await ask('auxiliary'), await ask('newest')];
+    expect(auxiliary).not.toBe(primary);
+    expect(newest).toBe(auxiliary);
   });
 
   it('with half an auxiliary identity names the file that is missing', async () => {
