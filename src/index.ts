@@ -24,17 +24,19 @@ export type { RunReason, StartDecision } from './device/start-gate.ts';
 export type { Endpoint } from './device/state.ts';
 export { cloudFlags, type DeviceStatus, lastErrors, progressFlags } from './device/status.ts';
 export { type DeviceStorage, folderStorage, memoryStorage } from './device/storage.ts';
-export type { FleetOutcome, FleetProgress, Violation } from './fleet/outcome.ts';
+export { type EndpointSiteOptions, openEndpointSite } from './fleet/endpoint-site.ts';
+export type { FleetOutcome, FleetProgress, RunEnd, Violation } from './fleet/outcome.ts';
 export { htmlPage } from './fleet/report/html.ts';
 export { type JsonReport, jsonReport } from './fleet/report/json.ts';
 export { junitXml } from './fleet/report/junit.ts';
 export { passed, type Report as FleetReport, reportOn } from './fleet/report/report.ts';
 export { summaryText } from './fleet/report/text.ts';
 export { type FleetHooks, runFleet } from './fleet/run.ts';
-export type { Scenario } from './fleet/scenario.ts';
+export type { Scenario, Target } from './fleet/scenario.ts';
 export { readScenario } from './fleet/scenario-file.ts';
 export type { Site } from './fleet/site.ts';
 export { type GatewayOptions, type RunningGateway, startGateway } from './gateway.ts';
+export { type LocalSiteOptions, startLocalSite } from './local-site.ts';
 export { type Service, type ServiceOptions, startService } from './main.ts';
 export {
   type DevelopmentDevice,

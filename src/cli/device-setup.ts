@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Millis, seconds } from '../core/clock.ts';
 import { failure } from '../core/errors.ts';
@@ -20,6 +21,10 @@ export interface DeviceKeys {
 /** @throws FirstbootError command.file, command.usage, service.config */
 export async function deviceKeys(options: DeviceOptions): Promise<DeviceKeys> {
   const { certs, pkcs11: module } = options;
+  for (const name of ['token', 'key', 'pinFile'] as const) {
+    if (module !== undefined || options[name] === undefined) continue;
+    throw failure('command.usage', { option: flagOf[name] }, "it says which key of a token: name the token's --pkcs11");
+  }
   const asksForCa = options.verifyCa && options.dhcpEnabled !== true;
   await requireFiles(certs, [
     ...(module === undefined ? [factoryFiles.chain, factoryFiles.key] : []),
@@ -40,6 +45,17 @@ export async function deviceKeys(options: DeviceOptions): Promise<DeviceKeys> {
     ...(pinFile !== undefined && { pin: new Secret(readPin(pinFile)) }),
   });
   return { identity: { chain: key.chain, privateKey: key.privateKey, serviceCa }, close: () => key.close() };
+}
+
+const flagOf = { token: '--token', key: '--key', pinFile: '--pin-file' } as const;
+
+/** Makes the folder of the device's state when it is not there. @throws FirstbootError command.file */
+export async function prepareState(folder: string): Promise<void> {
+  try {
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    throw failure('command.file', { folder }, 'no state can be kept there: name a folder with --state', error);
+  }
 }
 
 /** The services to ask, the first first. `""` is none, as in plgd's. @throws FirstbootError service.config */

@@ -8,10 +8,21 @@ import { documentedRetry } from '../device/retry.ts';
 import { SimulatedDevice } from '../device/simulator.ts';
 import { createLog } from '../ops/log.ts';
 import { addDeviceOptions, type DeviceOptions, listenAddress, logLevelOf } from './device-options.ts';
-import { deviceEndpoints, deviceKeys, followLeases } from './device-setup.ts';
+import { deviceEndpoints, deviceKeys, followLeases, prepareState } from './device-setup.ts';
 import { DeviceView } from './device-view.ts';
 import { createLive } from './live.ts';
-import { bad, createOutput, faint, good, type Output, reportFailure, strong, untilInterrupted } from './output.ts';
+import {
+  bad,
+  createOutput,
+  exitCodes,
+  faint,
+  good,
+  isUsage,
+  type Output,
+  reportFailure,
+  strong,
+  untilInterrupted,
+} from './output.ts';
 import { stepHeading, writeStep } from './steps.ts';
 
 export function deviceCommand(): Command {
@@ -33,7 +44,8 @@ export function deviceCommand(): Command {
       'after',
       `
 SIGHUP is a factory reset: new uuid, new key, the same manufacturer certificate,
-and it is provisioned again. SIGINT and SIGTERM end it.
+and it is provisioned again. SIGINT and SIGTERM end it. Exit codes: 0 ended so;
+1 it failed; 2 the command line is wrong, or what it names cannot be used.
 
 Examples:
   $ firstboot device
@@ -56,6 +68,7 @@ async function runDevice(name: string, endpoint: string, options: DeviceOptions)
     const endpoints = deviceEndpoints(endpoint, options);
     const keys = await deviceKeys(options);
     started.push(() => keys.close());
+    if (options.state !== undefined) await prepareState(options.state);
     const retry = options.retryConfiguration ?? options.retry;
     const device = await SimulatedDevice.create({
       name,
@@ -126,6 +139,7 @@ async function runDevice(name: string, endpoint: string, options: DeviceOptions)
     live?.end('clear');
     for (const end of started.splice(0).reverse()) await end();
     reportFailure(error, plain);
+    if (isUsage(error)) process.exitCode = exitCodes.usage;
   }
 }
 

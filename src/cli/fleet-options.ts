@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { parseCoapUri } from '../coap/uri.ts';
 import { failure } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
 import type { ScenarioFile } from '../fleet/scenario-schema.ts';
@@ -96,7 +97,7 @@ function targetOf({ endpoint = [], factory, skipVerification }: FleetOptions): S
       throw failure('command.usage', { option: '--endpoint' }, `one ${scheme}:// endpoint will do`);
     return first === undefined ? undefined : { [scheme === 'coaps' ? 'udp' : 'tcp']: first };
   };
-  const stranger = endpoint.find((uri) => !/^coaps(\+tcp)?:\/\//.test(uri));
+  const stranger = endpoint.find((uri) => !parseCoapUri(uri).ok);
   if (stranger !== undefined) {
     throw failure(
       'command.usage',

@@ -22,7 +22,7 @@ const progressEvery = 200;
 export async function runHere(scenario: Scenario, { onProgress, stop }: FleetWatch): Promise<FleetOutcome> {
   const site = await openSite(scenario);
   try {
-    return await runFleet(scenario, stoppable(site, stop), { onProgress, progressEvery });
+    return await runFleet(scenario, site, { onProgress, progressEvery, stop });
   } finally {
     await site.close();
   }
@@ -120,30 +120,4 @@ async function openSite({ target, clock, seed, identityLife, devices }: Scenario
   }
   const { startLocalSite } = await import('../local-site.ts');
   return startLocalSite(life);
-}
-
-/** A site whose time ends when somebody stops it. */
-function stoppable(site: Site, stop: AbortSignal): Site {
-  return {
-    get timers() {
-      return site.timers;
-    },
-    get endpoints() {
-      return site.endpoints;
-    },
-    get random() {
-      return site.random;
-    },
-    get skipVerification() {
-      return site.skipVerification;
-    },
-    get faults() {
-      return site.faults;
-    },
-    identity: (device, kind) => site.identity(device, kind),
-    connect: (options) => site.connect(options),
-    run: (done, limit) => site.run(() => done() || stop.aborted, limit),
-    records: () => site.records(),
-    close: () => site.close(),
-  };
 }

@@ -16,7 +16,17 @@ import { addFleetOptions, type FleetOptions, overridesOf, requireWholeTarget, wo
 import { type FleetWatch, runHere, runInWorkers } from './fleet-run.ts';
 import { FleetView } from './fleet-view.ts';
 import { createLive } from './live.ts';
-import { bad, createOutput, exitCodes, faint, good, reportFailure, strong, untilInterrupted } from './output.ts';
+import {
+  bad,
+  createOutput,
+  exitCodes,
+  faint,
+  good,
+  isUsage,
+  reportFailure,
+  strong,
+  untilInterrupted,
+} from './output.ts';
 
 export function fleetCommand(): Command {
   const command = new Command('fleet')
@@ -33,7 +43,8 @@ export function fleetCommand(): Command {
       `
 Exit codes: 0 all is well; 1 a device did not arrive, a promise was broken, a
 budget exceeded or the run over too early; 2 the command line or the scenario
-file is wrong. SIGINT ends the run and reports what there is.
+file is wrong, or what they name cannot be used. SIGINT ends the run and reports
+what there is.
 
 Examples:
   $ firstboot fleet --devices 1000 --loss 10%
@@ -64,7 +75,7 @@ async function fleet(file: string | undefined, options: FleetOptions): Promise<v
   } catch (error) {
     reportFailure(error, output);
     // A folder without devices, for instance: nothing has been run.
-    if (error instanceof FirstbootError && error.code === 'service.config') process.exitCode = exitCodes.usage;
+    if (isUsage(error)) process.exitCode = exitCodes.usage;
   }
 }
 
@@ -138,7 +149,9 @@ function unwritable({ junit, json, html }: FleetOptions): FirstbootError | undef
     if (file === undefined) continue;
     try {
       accessSync(dirname(file), constants.W_OK);
-      if (statSync(file, { throwIfNoEntry: false })?.isDirectory()) return unwritten(file, undefined);
+      const there = file === '' ? undefined : statSync(file, { throwIfNoEntry: false });
+      if (file === '' || there?.isDirectory()) return unwritten(file, undefined);
+      if (there) accessSync(file, constants.W_OK);
     } catch (error) {
       return unwritten(file, error);
     }

@@ -70,6 +70,10 @@ export function reportFailure(error: unknown, output: Output): void {
   process.stderr.write(`${name} unexpected error, please report it\n${stack}\n`);
 }
 
+/** Whether the command line is at fault, or a file, folder or address that it names: exit code 2 of `device` and `fleet`. */
+export const isUsage = (error: unknown): boolean =>
+  error instanceof FirstbootError && ['command.usage', 'command.file', 'service.config'].includes(error.code);
+
 /** How long a command may take to end after a signal. */
 const farewell = 10_000;
 

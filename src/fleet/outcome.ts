@@ -14,14 +14,21 @@ export interface FleetOutcome {
   readonly violations: readonly Violation[];
   /** What could not be judged: the service's records were out of reach. */
   readonly unchecked: readonly Invariant[];
-  /** What the scenario asks for and did not happen, because the run was over before: its limit, or somebody stopped it. */
+  /** How the run came to its end. */
+  readonly end: RunEnd;
+  /** What the scenario asks for and did not happen, because the run was over before. */
   readonly toCome: { readonly resets: number; readonly events: number };
   /** Time of the run, ms. */
   readonly took: Millis;
   /** Time it took in reality, ms, and CPU of this process, ms. */
   readonly wall: Millis;
   readonly cpu: Millis;
+  /** How many processes shared the run, each with its part of the devices and a service of its own. */
+  readonly processes: number;
 }
+
+/** `complete`: all was done; `limit`: its time was up before; `interrupted`: somebody stopped it before. */
+export type RunEnd = 'complete' | 'limit' | 'interrupted';
 
 export interface DeviceOutcome {
   readonly name: string;

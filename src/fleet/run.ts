@@ -8,7 +8,7 @@ import { type FleetDevice, type FleetHost, HonestDevice } from './device.ts';
 import { count } from './histogram.ts';
 import { HostileDevice } from './hostile.ts';
 import { judge } from './invariants.ts';
-import type { FleetOutcome, FleetProgress } from './outcome.ts';
+import type { FleetOutcome, FleetProgress, RunEnd } from './outcome.ts';
 import { deviceRandom, type Member, populate } from './population.ts';
 import type { Scenario, SiteEvent } from './scenario.ts';
 import type { Site } from './site.ts';
@@ -18,11 +18,13 @@ export interface FleetHooks {
   readonly onProgress?: (progress: FleetProgress) => void;
   /** How often, in real time, ms; default one second. */
   readonly progressEvery?: Millis;
+  /** When it is aborted the run ends as soon as it can, and is judged as it stands. */
+  readonly stop?: AbortSignal;
 }
 
 /**
  * Runs a fleet to the end of its scenario: until every device is where it is expected and everything has happened that was
- * to happen, or until its limit. Then the service is stopped and the invariants are judged. The site stays open.
+ * to happen, until its limit, or until somebody stops it. Then the service is stopped and the invariants are judged. The site stays open.
  * @throws FirstbootError service.config when the scenario asks for what the site cannot do; whatever the site throws.
  */
 export async function runFleet(scenario: Scenario, site: Site, hooks: FleetHooks = {}): Promise<FleetOutcome> {
@@ -30,7 +32,7 @@ export async function runFleet(scenario: Scenario, site: Site, hooks: FleetHooks
   const wallStart = systemTimers.now();
   const cpuStart = process.cpuUsage();
   const run = new FleetRun(scenario, site, hooks);
-  await run.toTheEnd();
+  const end = await run.toTheEnd();
   const took = Math.round(run.elapsed);
   const now = site.timers.now();
   const toCome = run.toCome();
@@ -41,10 +43,12 @@ export async function runFleet(scenario: Scenario, site: Site, hooks: FleetHooks
     steps: run.steps,
     failures: Object.fromEntries(run.failures),
     ...judged,
+    end,
     toCome,
     took,
     wall: systemTimers.now() - wallStart,
     cpu: (user + system) / 1000,
+    processes: 1,
   };
 }
 
@@ -88,18 +92,21 @@ class FleetRun implements FleetHost {
   }
 
   /** Time stands still (where it can) while something is done to the site. */
-  async toTheEnd(): Promise<void> {
+  async toTheEnd(): Promise<RunEnd> {
     this.bootDue();
+    let finished = false;
     for (;;) {
       const [turn] = this.turns;
       const until = Math.min(turn?.at ?? this.scenario.limit, this.scenario.limit);
-      const finished = await this.site.run(() => this.look(), this.start + until);
+      finished = await this.site.run(() => this.look(), this.start + until);
       if (this.fault) throw this.fault.error;
       if (finished || !turn || turn.at >= this.scenario.limit) break;
       this.turns.shift();
       await this.site.faults?.[turn.what](turn.fault);
     }
     this.tell();
+    if (this.complete) return 'complete';
+    return finished ? 'interrupted' : 'limit';
   }
 
   async finish(now: Millis): Promise<Awaited<ReturnType<typeof judge>>> {
@@ -185,7 +192,12 @@ class FleetRun implements FleetHost {
 
   private look(): boolean {
     if (this.hooks.onProgress && systemTimers.now() >= this.nextProgress) this.tell();
-    return this.fault !== undefined || (this.unsettled === 0 && this.turns.length === 0);
+    return this.fault !== undefined || this.complete || this.hooks.stop?.aborted === true;
+  }
+
+  /** Whether all devices are where they are expected and everything has happened that was to happen. */
+  private get complete(): boolean {
+    return this.unsettled === 0 && this.turns.length === 0;
   }
 
   private tell(): void {

@@ -1,3 +1,4 @@
+import { parseCoapUri } from '../coap/uri.ts';
 import { type Complain, firstError, type KeyPath, keyText, readYaml } from '../codec/yaml.ts';
 import { type Millis, minutes } from '../core/clock.ts';
 import { type FirstbootError, failure } from '../core/errors.ts';
@@ -5,7 +6,7 @@ import { parseRetryTable, type RetryRule } from '../device/retry.ts';
 import { parseBudget } from './budget.ts';
 import { radioProfile } from './energy.ts';
 import type { Scenario, SiteEvent, SiteFault, Target } from './scenario.ts';
-import { partOf } from './scenario-part.ts';
+import { partOf, requireShares } from './scenario-part.ts';
 import { type ScenarioFile, scenarioDefaults, scenarioSchema } from './scenario-schema.ts';
 import { parseArrival, parseDuration, parseTransport } from './units.ts';
 
@@ -87,9 +88,7 @@ function scenarioOf(file: ScenarioFile, complain: Complain, start: Millis): Scen
     if (seen.has(name)) throw complain(['population', at, 'name'], 'another part has this name: give each its own');
     seen.add(name);
   }
-  if (!population.some(({ share }) => share > 0)) {
-    throw complain(['population'], 'expected a share above 0 in one part at least');
-  }
+  requireShares(parts, complain);
   return {
     name: said.name,
     about: said.about,
@@ -115,6 +114,11 @@ function targetOf({ target }: ScenarioFile, complain: Complain): Target {
   if (target === undefined) return { kind: 'own' };
   const { udp, tcp, factory, skipVerification = false } = target;
   if (udp === undefined && tcp === undefined) throw complain(['target'], 'expected an endpoint: udp, tcp or both');
+  for (const [key, uri] of Object.entries({ udp, tcp })) {
+    if (uri !== undefined && !parseCoapUri(uri).ok) {
+      throw complain(['target', key], `expected ${key === 'udp' ? 'coaps' : 'coaps+tcp'}://host:port`);
+    }
+  }
   return { kind: 'endpoint', udp, tcp, factory, skipVerification };
 }
 

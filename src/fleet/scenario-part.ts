@@ -69,6 +69,30 @@ export function partOf(own: PartFile, whole: ScenarioFile, context: PartContext)
   };
 }
 
+/**
+ * Percentages are of the whole fleet, numbers of their sum: what they are side by side nobody can say.
+ * @throws FirstbootError as `complain` makes it: shares of both kinds, percentages that do not add up, nobody at all
+ */
+export function requireShares(parts: readonly Pick<PartFile, 'name' | 'share'>[], complain: Complain): void {
+  const [percent] = parts.filter(({ share }) => typeof share === 'string');
+  if (percent === undefined) {
+    if (parts.some(({ share }) => share !== 0)) return;
+    throw complain(['population'], 'expected a share above 0 in one part at least');
+  }
+  for (const [at, { share }] of parts.entries()) {
+    if (typeof share === 'string') continue;
+    const found = share === undefined ? 'left out it is the number 1' : 'this is a number';
+    const expected = `expected a percentage, as part ${percent.name} has (${percent.share}): ${found}`;
+    throw complain(['population', at, 'share'], `${expected}; give all in percent, or all as numbers`);
+  }
+  const sum = parts.reduce((all, { share }) => all + Math.round(shareOf(share ?? 0) * 100 * finest), 0);
+  if (sum === 100 * finest) return;
+  throw complain(['population'], `expected percentages that add up to 100%: the sum of these is ${sum / finest}%`);
+}
+
+/** Percentages have four decimals at most (units.ts). */
+const finest = 10_000;
+
 /** What is to become of devices that somebody has made, or that behave, like this. */
 function expectationOf(identity: IdentityKind, conduct: Conduct): Expectation {
   if (conduct === 'slow-reader') return 'any';

@@ -79,7 +79,7 @@ const part = Type.Object(
     share: Type.Optional(
       Type.Union(
         [Type.String({ pattern: patterns.proportion }), Type.Number({ minimum: 0, maximum: limits.fleet.devices })],
-        { description: 'its size beside the other parts: 90%, or a number' },
+        { description: 'its size: 90% of the fleet, or a number beside those of the other parts' },
       ),
     ),
     ...troubles,

@@ -23,7 +23,7 @@ export interface Scenario {
   /** Life of the identity certificates that the service of the run issues, ms; undefined: the service's own default. */
   readonly identityLife: Millis | undefined;
   readonly target: Target;
-  /** Never empty; shares are relative to their sum. */
+  /** Never empty; shares are relative to their sum (in a file percentages have to sum to 100 %). */
   readonly population: readonly Part[];
   /** In order of time. */
   readonly events: readonly SiteEvent[];

@@ -53,7 +53,7 @@ describe.skipIf(softhsm.missing)(`firstboot device with its key in ${softhsm.tit
     await writeFile(join(folder.path, 'wrong-pin'), '99999999');
     const device = processes.device(['dps', processes.endpoints.udp, ...token(), '--pin-file', 'wrong-pin']);
     const { code, stderr } = await device.finished();
-    expect(code).toBe(1);
+    expect(code).toBe(2);
     expect(stderr).toMatch(/factory/);
     expect(stderr).not.toContain('99999999');
   });

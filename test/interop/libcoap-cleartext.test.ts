@@ -6,6 +6,7 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { uintOf } from '../../src/coap/options.ts';
 import { fromUtf8 } from '../../src/core/bytes.ts';
+import { freePort } from '../../src/transport/free-port.ts';
 import {
   type CleartextClient,
   type CleartextServer,
@@ -203,13 +204,6 @@ describe.skipIf(coapServer.missing).each(['udp', 'tcp'] as const)(
     });
   },
 );
-
-/** A port that nothing listens on, for UDP and TCP, at this moment. */
-async function freePort(): Promise<number> {
-  const server = await serveTcp(() => ({ code: 404 }));
-  await server.close();
-  return server.port;
-}
 
 /** Tries until the server is up. */
 async function dial(transport: 'udp' | 'tcp', port: number): Promise<CleartextClient> {

@@ -100,18 +100,10 @@ describe('firstboot device, with the options of dps_cloud_server', () => {
     expect(silent.lines.some(({ event }) => event === 'listening')).toBe(false);
   });
 
-  test('--pkcs11 without a key says what is missing', async () => {
-    const { code, stderr } = await firstboot(['device', '-n', '--pkcs11', 'module.so']);
-    expect(stderr).toMatch(/--pkcs11.*--token and --key/);
-    expect(code).toBe(1);
-  });
-
+  // The whole table, in one process: test/unit/cli/usage.test.ts.
   test.each([
-    [['-e', '65536'], /'-e, --expiration-limit <seconds>'.*0 to 65535/],
-    [['-o', '256'], /'-o, --cloud-observer-max-retry <n>'.*0 to 255/],
-    [['-r', '0'], /'-r, --retry-configuration <seconds>'.*write 1 to 255/],
     [['-l', 'loud'], /'-l, --log-level <level>'.*notice/],
-    [['--listen', 'a:b'], /'--listen <address>'.*address:port/],
+    [['dps', 'coap://127.0.0.1'], /uri coap:\/\/127\.0\.0\.1/],
   ] as const)('%j is refused', async (args, reason) => {
     const { code, stderr } = await firstboot(['device', ...args]);
     expect(stderr).toMatch(reason);

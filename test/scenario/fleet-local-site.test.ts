@@ -1,6 +1,8 @@
+import { execFile } from 'node:child_process';
 import { KeyObject } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { encodeCertificates } from '../../src/codec/pem.ts';
 import { seconds } from '../../src/core/clock.ts';
@@ -95,6 +97,27 @@ describe('a fleet over real sockets', () => {
       code: 'service.config',
     });
   }, 60_000);
+});
+
+/** What a user of the package writes, run against what is built. */
+const ofAUser = `
+import { openEndpointSite, readScenario, reportOn, runFleet, startLocalSite, summaryText } from 'firstboot';
+const scenario = readScenario('{ clock: real, devices: 4, limit: 20s, retry: 1 }', 'inline');
+const site = await startLocalSite({ gateways: 1 });
+try {
+  const report = reportOn(await runFleet(scenario, site), scenario);
+  console.log(typeof openEndpointSite, summaryText(report));
+} finally {
+  await site.close();
+}`;
+
+describe('a user of the package', () => {
+  it('runs a fleet over sockets against processes of the package’s own', async () => {
+    const run = promisify(execFile);
+    const { stdout } = await run(process.execPath, ['--input-type=module', '-e', ofAUser], { timeout: 40_000 });
+    expect(stdout).toMatch(/^function /);
+    expect(stdout).toMatch(/Passed: no violation\.\s*$/);
+  }, 50_000);
 });
 
 describe('a factory', () => {

@@ -89,7 +89,7 @@ describe('firstboot fleet', () => {
     writeFileSync(scenario, 'clock: real\ndevices: 2\nlimit: 6s\nresets: { count: 1, after: 10min }\n');
     const { code, stdout } = await firstboot(['fleet', scenario, '--junit', junit]);
     expect(code).toBe(1);
-    expect(stdout).toContain('Failed: the run ended before 2 factory resets.');
+    expect(stdout).toContain('Failed: the run was cut by its limit of 6 s before 2 factory resets.');
     expect(readFileSync(junit, 'utf8')).toMatch(/<testsuites[^>]* failures="1"/);
     await remove();
   }, 30_000);
@@ -97,7 +97,7 @@ describe('firstboot fleet', () => {
   test('shares its devices among processes', async () => {
     const { code, stdout } = await firstboot(['fleet', '-n', '21', '--workers', '2', '--json', '-']);
     expect(code).toBe(0);
-    expect(JSON.parse(stdout)).toMatchObject({ counts: { devices: 21, arrived: 21 } });
+    expect(JSON.parse(stdout)).toMatchObject({ counts: { devices: 21, arrived: 21 }, processes: 2, end: 'complete' });
   });
 
   test('ends at SIGINT and reports what there is', async () => {
@@ -118,21 +118,14 @@ describe('firstboot fleet', () => {
     const { code, stdout, stderr } = await running.stop('SIGINT');
     expect(stderr).toContain('interrupted');
     expect(stdout).toMatch(/\d+ of 2 000 devices arrived/);
+    expect(stdout).toContain('2 processes shared the devices, each with a service of its own');
+    expect(stdout).toMatch(/Failed: .*the run was interrupted after /);
     expect(code).toBe(1);
   });
 
+  // The whole table, in one process: test/unit/cli/usage.test.ts.
   test.each([
-    [['--loss', 'much'], /key link\.loss.*0% to 100%/],
-    [['--devices', 'many'], /key devices.*integer/],
-    [['--endpoint', 'http://a', '--factory', 'x'], /--endpoint.*coaps:\/\/host:port/],
-    [['--endpoint', 'coaps://a'], /option --factory.*folder of device folders/],
-    [['--factory', 'x'], /option --endpoint.*coaps:\/\/host:port/],
-    [['--junit', 'no/such/folder/a.xml'], /a\.xml.*cannot be written/],
-    [['--html', '.'], /file \.\).*cannot be written/],
-    [['--workers', '2', '--clock', 'real'], /--workers.*virtual time only/],
-    [['--workers', '0'], /--workers.*1 to 64/],
     [['--endpoint', 'coaps://127.0.0.1:1', '--factory', 'nowhere'], /nowhere.*device folders/],
-    [['nothing.yaml'], /nothing\.yaml/],
     [['--bogus'], /unknown option '--bogus'/],
   ] as const)('%j is a usage error', async (args, reason) => {
     const { code, stdout, stderr } = await firstboot(['fleet', ...args]);

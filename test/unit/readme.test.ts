@@ -6,6 +6,7 @@ import { configSchema } from '../../src/config/schema.ts';
 import { settings } from '../../src/config/settings.ts';
 import { loadConfig } from '../../src/config.ts';
 import { limits } from '../../src/core/limits.ts';
+import { keysOf, type SchemaNode } from '../support/schema-keys.ts';
 
 const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
 
@@ -58,7 +59,7 @@ describe('the configuration of the README', () => {
   test('has every key, and no others', () => {
     const listed = rows.map(([key = '']) => key.replaceAll('`', ''));
     // A mapping whose keys are listed does not stand for itself, unless it says something.
-    const known = keysOf(configSchema as Node).filter((key) => !['issuer', 'certificate'].includes(key));
+    const known = keysOf(configSchema as SchemaNode).filter((key) => !['issuer', 'certificate'].includes(key));
     expect(listed.toSorted()).toEqual(known.toSorted());
   });
 
@@ -81,16 +82,3 @@ describe('the configuration of the README', () => {
     expect(parseConfig(example, 'README.md').groups).toHaveLength(1);
   });
 });
-
-interface Node {
-  readonly properties?: Readonly<Record<string, Node>>;
-  readonly items?: Node;
-}
-
-/** `groups`, `groups[].name` and so on. */
-function keysOf(node: Node, at = ''): string[] {
-  return Object.entries(node.properties ?? {}).flatMap(([key, inner]) => {
-    const path = at === '' ? key : `${at}.${key}`;
-    return [path, ...keysOf(inner, path), ...keysOf(inner.items ?? {}, `${path}[]`)];
-  });
-}

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { createProgram } from '../../src/cli/program.ts';
 import { limits } from '../../src/core/limits.ts';
 import { scenarioDefaults, scenarioSchema } from '../../src/fleet/scenario-schema.ts';
+import { keysOf, type SchemaNode } from '../support/schema-keys.ts';
 
 const page = readFileSync(new URL('../../docs/testing-devices.md', import.meta.url), 'utf8');
 
@@ -12,7 +13,7 @@ const rows = new Map(
 
 describe("the test engineer's page", () => {
   test('has every key of a scenario file, and no others', () => {
-    const known = keysOf(scenarioSchema as Node).filter(
+    const known = keysOf(scenarioSchema as SchemaNode).filter(
       // The short form and the parts have the keys of the top again: they are there once.
       (key) => !key.startsWith('short.') && !/^population\[\]\.(?!name$|share$)/.test(key),
     );
@@ -38,19 +39,6 @@ describe("the test engineer's page", () => {
     expect(limits.fleet.workers).toBeGreaterThan(1);
   });
 });
-
-interface Node {
-  readonly properties?: Readonly<Record<string, Node>>;
-  readonly items?: Node;
-}
-
-/** `link`, `link.loss`, `population[].name` and so on. */
-function keysOf(node: Node, at = ''): string[] {
-  return Object.entries(node.properties ?? {}).flatMap(([key, inner]) => {
-    const path = at === '' ? key : `${at}.${key}`;
-    return [path, ...keysOf(inner, path), ...keysOf(inner.items ?? {}, `${path}[]`)];
-  });
-}
 
 function leavesOf(node: object, at = ''): (readonly [string, string])[] {
   return Object.entries(node).flatMap(([key, value]: [string, unknown]): (readonly [string, string])[] => {

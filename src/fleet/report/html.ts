@@ -6,7 +6,7 @@ import { linesOf, type Markup, markup } from './markup.ts';
 import { pageStyle } from './page-style.ts';
 import { pagePlots } from './plots.ts';
 import { amountText, costWords, countText, foundText, shareText, short, timeText } from './quantities.ts';
-import { faultOf, invariantResults, numberOf, passed, type Report, verdict } from './report.ts';
+import { faultOf, invariantResults, numberOf, passed, type Report, sharedText, verdict } from './report.ts';
 
 /**
  * The run as one page that needs nothing else: no network, no script. It is well-formed XML as well, a plot has a title, a
@@ -156,9 +156,10 @@ function costs({ figures }: Report): Markup | undefined {
 
 function runLine({ scenario, outcome, figures }: Report): string {
   const { clock, goal, seed } = scenario;
+  const shared = outcome.processes > 1 ? ` ${sharedText(outcome)}.` : '';
   return (
     `Goal: ${goal}. ${clock === 'virtual' ? 'Virtual' : 'Real'} clock, seed ${seed}, ${countText(figures.counts.booted)} switched on; ` +
-    `${timeText(outcome.wall)} by the clock on the wall, ${timeText(outcome.cpu)} of CPU. Made by firstboot fleet.`
+    `${timeText(outcome.wall)} by the clock on the wall, ${timeText(outcome.cpu)} of CPU.${shared} Made by firstboot fleet.`
   );
 }
 

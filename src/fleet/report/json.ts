@@ -26,6 +26,10 @@ export interface JsonReport {
   };
   /** Of the run, of reality, and CPU. */
   readonly time: { readonly took: Millis; readonly wall: Millis; readonly cpu: Millis };
+  /** How the run came to its end. */
+  readonly end: FleetOutcome['end'];
+  /** How many processes shared the run, each with a service of its own. */
+  readonly processes: number;
   /** What the run was over too early for. */
   readonly toCome: FleetOutcome['toCome'];
   /** All of them, by part of the population, by transport. */
@@ -70,6 +74,8 @@ export function jsonReport(report: Report): JsonReport {
     verdict: verdict(report),
     scenario: { name, about, seed, clock, goal, radio },
     time: { took, wall, cpu },
+    end: outcome.end,
+    processes: outcome.processes,
     toCome: outcome.toCome,
     counts: figures.counts,
     parts: figures.parts,

@@ -1,24 +1,33 @@
 import { limits } from '../../core/limits.ts';
 import { type BudgetResult, budgetRuleText, measures } from '../budget.ts';
 import type { NamedCounts } from '../figures.ts';
-import type { Violation } from '../outcome.ts';
+import type { FleetOutcome, Violation } from '../outcome.ts';
 import { linesOf, type Markup, markup } from './markup.ts';
 import { amountText, countText, foundText, timeText } from './quantities.ts';
-import { cutShort, faultOf, type InvariantResult, invariantResults, numberOf, type Report, verdict } from './report.ts';
+import {
+  cutShort,
+  faultOf,
+  type InvariantResult,
+  invariantResults,
+  numberOf,
+  type Report,
+  tooEarly,
+  verdict,
+} from './report.ts';
 
 /**
- * The run as JUnit XML: one test case for each invariant, each budget rule and each part of the fleet, and a failed one for a
- * run that was over too early. Fits the schema that
+ * The run as JUnit XML: one test case for each invariant, each budget rule and each part of the fleet, and one for a
+ * run that did not come to its end. Fits the schema that
  * Jenkins reads (xunit plugin, junit-10.xsd) and what GitLab shows: name, classname, time, failure, skipped, system-out.
  */
 export function junitXml(report: Report): string {
   const { scenario, outcome, figures, budget } = report;
-  const early = cutShort(outcome);
+  const early = cutShort(report);
   const suites: readonly Suite[] = [
     { name: 'invariants', cases: invariantResults(report).map(invariantCase) },
     { name: 'budget', cases: budget.map(budgetCase) },
     { name: 'parts', cases: figures.parts.map(partCase) },
-    { name: 'run', cases: early === undefined ? [] : [earlyCase(early)] },
+    { name: 'run', cases: early === undefined ? [] : [earlyCase(early, outcome)] },
   ].filter(({ cases }) => cases.length > 0);
   const all = suites.flatMap(({ cases }) => cases);
   // The run is one: its time is told once, on the whole and on the first suite.
@@ -94,11 +103,11 @@ function partCase(part: NamedCounts): TestCase {
   return { name: part.name, state: fault ? 'failed' : 'passed', message: fault ?? '', details };
 }
 
-const earlyCase = (message: string): TestCase => ({
+const earlyCase = (message: string, outcome: FleetOutcome): TestCase => ({
   name: 'the run comes to its end',
-  state: 'failed',
+  state: tooEarly(outcome) ? 'failed' : 'passed',
   message,
-  details: [`${message}: give it a longer limit`],
+  details: [outcome.end === 'limit' ? `${message}: give it a longer limit` : message],
 });
 
 function caseXml({ name, state, message, details }: TestCase, className: string): Markup {

@@ -2,7 +2,7 @@ import { type BudgetResult, judgeBudget } from '../budget.ts';
 import { type Counts, type Figures, figuresOf } from '../figures.ts';
 import type { FleetOutcome, Invariant, Violation } from '../outcome.ts';
 import type { Scenario } from '../scenario.ts';
-import { countText } from './quantities.ts';
+import { countText, timeText } from './quantities.ts';
 
 /** Everything that a report is made from. */
 export interface Report {
@@ -20,36 +20,47 @@ export function reportOn(outcome: FleetOutcome, scenario: Scenario): Report {
 }
 
 /**
- * A run passes when all that its scenario asks for has happened, all devices did as was expected, no promise was broken and
- * every budget was kept. What could not be checked does not fail it.
+ * A run passes when all that its scenario asks for has happened and nobody interrupted it, all devices did as was expected,
+ * no promise was broken and every budget was kept. What could not be checked does not fail it.
  */
 export const passed = ({ outcome, figures, budget }: Report): boolean =>
   outcome.violations.length === 0 &&
   faultOf(figures.counts) === undefined &&
-  cutShort(outcome) === undefined &&
+  !tooEarly(outcome) &&
   budget.every(({ met }) => met);
 
-/** What a run that was over too early did not come to, in a sentence; undefined: it came to its end. */
-export function cutShort({ toCome: { resets, events } }: FleetOutcome): string | undefined {
-  const left = [
-    ...(resets > 0 ? [numberOf(resets, 'factory reset')] : []),
-    ...(events > 0 ? [numberOf(events, 'event')] : []),
-  ];
-  return left.length === 0 ? undefined : `the run ended before ${left.join(' and ')}`;
+/** How a run ended that was over too early, and what it did not come to, in a sentence; undefined: it came to its end. */
+export function cutShort({ outcome, scenario }: Pick<Report, 'outcome' | 'scenario'>): string | undefined {
+  const left = leftOf(outcome);
+  if (outcome.end === 'complete' && left.length === 0) return undefined;
+  const ended = {
+    complete: 'ended',
+    limit: `was cut by its limit of ${timeText(scenario.limit)}`,
+    interrupted: `was interrupted after ${timeText(outcome.took)}`,
+  }[outcome.end];
+  return `the run ${ended}${left.length === 0 ? '' : ` before ${left.join(' and ')}`}`;
 }
+
+/** Whether that alone fails it. At its limit a run is judged by what its devices did, unless something was still to happen. */
+export const tooEarly = (outcome: FleetOutcome): boolean => outcome.end === 'interrupted' || leftOf(outcome).length > 0;
+
+const leftOf = ({ toCome: { resets, events } }: FleetOutcome): string[] => [
+  ...(resets > 0 ? [numberOf(resets, 'factory reset')] : []),
+  ...(events > 0 ? [numberOf(events, 'event')] : []),
+];
 
 /** The verdict in a sentence. */
 export function verdict(report: Report): string {
   const { outcome, figures, budget } = report;
   const fault = faultOf(figures.counts);
-  const early = cutShort(outcome);
+  const early = cutShort(report);
   const broken = outcome.violations.length;
   const missed = budget.filter(({ met }) => !met).length;
   const unchecked = invariants.filter((rule) => outcome.unchecked.includes(rule)).length;
   const blind = unchecked === 0 ? '' : `; ${numberOf(unchecked, 'promise')} could not be checked`;
   if (passed(report)) {
     const kept = budget.length === 0 ? '' : ` and ${numberOf(budget.length, 'budget')} kept`;
-    return `Passed: no violation${kept}${blind}.`;
+    return `Passed: no violation${kept}${blind}${early ? `; ${early}` : ''}.`;
   }
   const faults = [
     ...(fault ? [fault] : []),
@@ -59,6 +70,10 @@ export function verdict(report: Report): string {
   ];
   return `Failed: ${faults.join(', ')}${blind}.`;
 }
+
+/** Who ran it, when it was more than one process. */
+export const sharedText = ({ processes }: FleetOutcome): string =>
+  `${countText(processes)} processes shared the devices, each with a service of its own`;
 
 /** What became of one invariant. */
 export interface InvariantResult {

@@ -3,7 +3,7 @@ import { budgetRuleText, measures } from '../budget.ts';
 import { costNames, type NamedCounts, type Spread } from '../figures.ts';
 import type { Violation } from '../outcome.ts';
 import { amountText, costWords, countText, foundText, shareText, short, shown, timeText } from './quantities.ts';
-import { faultOf, invariantResults, numberOf, passed, type Report, verdict } from './report.ts';
+import { faultOf, invariantResults, numberOf, passed, type Report, sharedText, verdict } from './report.ts';
 
 /** How words are set off. Each takes text and returns it with or without the marks of a terminal. */
 export interface TextStyle {
@@ -38,6 +38,7 @@ function heading({ scenario, outcome, figures }: Report, { strong, faint }: Text
     strong(shown(scenario.name)),
     `${countText(arrived)} of ${numberOf(devices, 'device')} arrived in ${timeText(outcome.took)}${rate}`,
     faint(`${timeText(outcome.wall)} by the clock on the wall, ${timeText(outcome.cpu)} of CPU, seed ${scenario.seed}`),
+    ...(outcome.processes > 1 ? [faint(sharedText(outcome))] : []),
   ];
 }
 

@@ -4,7 +4,7 @@ import { readScenario } from '../../../src/fleet/scenario-file.ts';
 import { splitScenario } from '../../../src/fleet/split.ts';
 
 const scenario = readScenario(
-  'devices: 1003\narrival: poisson:30/s\npopulation: [{ name: a, share: 97% }, { name: b, share: 2% }, { name: c, share: 1 }]',
+  'devices: 1003\narrival: poisson:30/s\npopulation: [{ name: a, share: 97% }, { name: b, share: 2% }, { name: c, share: 1% }]',
   's',
 );
 const sizes = (of: {
