@@ -2,7 +2,7 @@ import { oids } from '../codec/oid.ts';
 import type { Millis } from '../core/clock.ts';
 import { type Decision, decided, FirstbootError, refused } from '../core/errors.ts';
 import type { Uuid } from '../core/ids.ts';
-import { type Certificate, parseCertificate } from '../pki/certificate.ts';
+import { type Certificate, parseCertificate, tryParseCertificate } from '../pki/certificate.ts';
 import { uuidOf } from '../pki/name.ts';
 
 /**
@@ -31,14 +31,7 @@ export function identityOf(der: Uint8Array | undefined, now: Millis): Decision<U
 }
 
 /** When a session's certificate expires; undefined: there is none that can be read, and no request of it is served. */
-export function expiryOf(der: Uint8Array | undefined): Millis | undefined {
-  try {
-    return der && parseCertificate(der).notAfter;
-  } catch (error) {
-    if (!(error instanceof FirstbootError)) throw error;
-    return undefined;
-  }
-}
+export const expiryOf = (der: Uint8Array | undefined): Millis | undefined => der && tryParseCertificate(der)?.notAfter;
 
 const needed = [
   { name: 'clientAuth', oid: oids.clientAuth },

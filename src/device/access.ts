@@ -1,5 +1,6 @@
 import type { Method } from '../coap/endpoint.ts';
 import { nilUuid, type Uuid, uuidFromBytes } from '../core/ids.ts';
+import { permissions } from '../core/permissions.ts';
 import type { SecureSession } from '../secure/association.ts';
 import { certifiedUuid } from './impostor.ts';
 import type { Ace, AceResource, AceSubject } from './state.ts';
@@ -47,9 +48,6 @@ export function isAllowed(
   }
   return (granted & neededFor(method)) !== 0;
 }
-
-/** Permission bits (OCF Security §12.2.1). */
-const permissions = { create: 1, retrieve: 2, update: 4, delete: 8, notify: 16 } as const;
 
 /**
  * Until the service has given the device its list, everybody may look at what tells an unowned device from others, and how far

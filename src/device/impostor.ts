@@ -1,7 +1,6 @@
 import { equalBytes } from '../core/bytes.ts';
-import { FirstbootError } from '../core/errors.ts';
 import type { Uuid } from '../core/ids.ts';
-import { parseCertificate } from '../pki/certificate.ts';
+import { tryParseCertificate } from '../pki/certificate.ts';
 import { uuidOf } from '../pki/name.ts';
 import type { SecureSession } from '../secure/association.ts';
 
@@ -34,10 +33,6 @@ export function impostorIn(expected: ExpectedPeer, { peer }: SecureSession): str
 
 /** The id in the subject of a certificate; undefined when it has none. */
 export function certifiedUuid(der: Uint8Array): Uuid | undefined {
-  try {
-    return uuidOf(parseCertificate(der).subject);
-  } catch (error) {
-    if (!(error instanceof FirstbootError)) throw error;
-    return undefined;
-  }
+  const certificate = tryParseCertificate(der);
+  return certificate && uuidOf(certificate.subject);
 }

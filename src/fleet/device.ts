@@ -1,5 +1,5 @@
 import type { Millis, Timers } from '../core/clock.ts';
-import { type Uuid, uuidNamespaces, uuidV5 } from '../core/ids.ts';
+import type { Uuid } from '../core/ids.ts';
 import { type Log, silentLog } from '../core/log.ts';
 import { type RandomSource, randomFraction } from '../core/random.ts';
 import type { CloudStep } from '../device/actions.ts';
@@ -10,6 +10,7 @@ import type { DeviceState } from '../device/state.ts';
 import { cloudFlags, progressFlags } from '../device/status.ts';
 import type { Step } from '../device/steps.ts';
 import { parseCertificate } from '../pki/certificate.ts';
+import { manufacturerKeyId } from '../pki/public-key.ts';
 import { DeviceMemory } from './memory.ts';
 import type { DeviceCost, DeviceOutcome } from './outcome.ts';
 import { deviceRandom, drawRange, type Member } from './population.ts';
@@ -126,7 +127,7 @@ export class HonestDevice implements FleetDevice {
     this.bootedAt = this.elapsed;
     this.identity = this.host.identityOf(this.member);
     const [leaf] = this.identity.chain;
-    if (leaf) this.keyId = uuidV5(uuidNamespaces.x500, parseCertificate(leaf).spki);
+    if (leaf) this.keyId = manufacturerKeyId(parseCertificate(leaf).spki);
     this.trace.add(`switched on, ${this.member.part.identity} identity, over ${this.member.transport}`);
     const think = drawRange(this.member.part.think, this.conduct);
     if (think > 0) this.after(think, () => this.boot());
@@ -354,8 +355,7 @@ export class HonestDevice implements FleetDevice {
   }
 
   private spent(): DeviceCost {
-    const { bytesOut, bytesIn, datagramsOut, datagramsIn, retransmissions, sessions } = this.path.traffic;
-    return { bytesOut, bytesIn, datagramsOut, datagramsIn, roundTrips: this.roundTrips, retransmissions, sessions };
+    return { ...this.path.traffic, roundTrips: this.roundTrips };
   }
 
   private after(delay: Millis, what: () => void): void {

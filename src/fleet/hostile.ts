@@ -1,12 +1,13 @@
 import type { CoapEndpoint } from '../coap/endpoint.ts';
 import { parseCoapUri } from '../coap/uri.ts';
 import type { Millis } from '../core/clock.ts';
-import { type Uuid, uuidNamespaces, uuidV5 } from '../core/ids.ts';
+import type { Uuid } from '../core/ids.ts';
 import { limits } from '../core/limits.ts';
 import { type RandomSource, randomFraction } from '../core/random.ts';
 import type { FactoryIdentity } from '../device/identity.ts';
 import type { DeviceConnection } from '../device/network.ts';
 import { parseCertificate } from '../pki/certificate.ts';
+import { manufacturerKeyId } from '../pki/public-key.ts';
 import { createSecureContext } from '../secure/engine.ts';
 import type { DeviceFindings, FleetDevice, FleetHost } from './device.ts';
 import type { DeviceOutcome } from './outcome.ts';
@@ -58,7 +59,7 @@ export class HostileDevice implements FleetDevice {
     this.bootedAt = Math.round(host.site.timers.now() - host.start);
     this.identity = host.identityOf(member);
     const [leaf] = this.identity.chain;
-    if (leaf) this.keyId = uuidV5(uuidNamespaces.x500, parseCertificate(leaf).spki);
+    if (leaf) this.keyId = manufacturerKeyId(parseCertificate(leaf).spki);
     this.trace.add(`switched on: ${member.part.conduct}`);
     this.after(drawRange(member.part.think, random), () => this.act());
   }
@@ -72,7 +73,6 @@ export class HostileDevice implements FleetDevice {
 
   get outcome(): DeviceOutcome {
     const { member, bootedAt, path } = this;
-    const { bytesOut, bytesIn, datagramsOut, datagramsIn, retransmissions, sessions } = path.traffic;
     return {
       name: member.name,
       part: member.part.name,
@@ -81,7 +81,7 @@ export class HostileDevice implements FleetDevice {
       bootedAt,
       arrivedAfter: undefined,
       arrivedAt: undefined,
-      cost: { bytesOut, bytesIn, datagramsOut, datagramsIn, roundTrips: 0, retransmissions, sessions },
+      cost: { ...path.traffic, roundTrips: 0 },
       provisioned: 0,
       renewed: 0,
       resets: 0,

@@ -3,6 +3,7 @@ import type { CloudStep } from '../device/actions.ts';
 import type { Step } from '../device/steps.ts';
 import type { Histogram } from './histogram.ts';
 import type { Expectation } from './scenario.ts';
+import type { PathTraffic } from './site.ts';
 
 /** What came of a run, as numbers that can be added up over several processes. JSON throughout. */
 export interface FleetOutcome {
@@ -50,14 +51,8 @@ export interface DeviceOutcome {
   readonly powerCuts: number;
 }
 
-export interface DeviceCost {
-  readonly bytesOut: number;
-  readonly bytesIn: number;
-  readonly datagramsOut: number;
-  readonly datagramsIn: number;
+export interface DeviceCost extends PathTraffic {
   readonly roundTrips: number;
-  readonly retransmissions: number;
-  readonly sessions: number;
 }
 
 /** A promise that was broken. */

@@ -40,7 +40,8 @@ export class VirtualNetwork {
   readonly timers: Timers;
   /** Sessions that devices have opened. */
   opened = 0;
-  private readonly trusts = new TrustKeeper();
+  /** For paths. */
+  readonly trusts = new TrustKeeper();
   private readonly hosts = new Map<string, VirtualHost>();
   /** By the address and port at which a device is now. */
   private readonly routes = new Map<string, Way>();
@@ -86,10 +87,6 @@ export class VirtualNetwork {
   newAddress(): string {
     const n = this.addresses++;
     return `10.${(n >> 16) & 255}.${(n >> 8) & 255}.${n & 255}`;
-  }
-
-  get sharedTrusts(): TrustKeeper {
-    return this.trusts;
   }
 }
 
@@ -225,7 +222,7 @@ class VirtualPath implements Path {
     const context = this.contexts.get({
       transport: kind,
       identity,
-      trust: trust && this.hosts.sharedTrusts.same(trust),
+      trust: trust && this.hosts.trusts.same(trust),
       clock: 'simulated',
       mtu,
     });

@@ -3,7 +3,7 @@ import { DerReader } from '../codec/der.ts';
 import { contextTag, tags } from '../codec/der-tags.ts';
 import { equalBytes, toHex } from '../core/bytes.ts';
 import type { Millis } from '../core/clock.ts';
-import { failure } from '../core/errors.ts';
+import { FirstbootError, failure } from '../core/errors.ts';
 import { type Extensions, type FamiliarExtensions, readExtensions } from './extension.ts';
 import { type Name, readName } from './name.ts';
 import { type PublicKeyKind, readPublicKey } from './public-key.ts';
@@ -52,6 +52,16 @@ export function parseCertificate(der: Uint8Array): Certificate {
     throw failure('der.malformed', { what: 'signature', found: 'two different algorithms' }, 'sign it again');
   }
   return { der, tbs: signed.encoded, signature, ...fields };
+}
+
+/** The same for what a peer may have sent anything for: undefined when it cannot be read. */
+export function tryParseCertificate(der: Uint8Array): Certificate | undefined {
+  try {
+    return parseCertificate(der);
+  } catch (error) {
+    if (error instanceof FirstbootError) return undefined;
+    throw error;
+  }
 }
 
 /** Parts that many certificates have in common, with what they were read as. */

@@ -1,16 +1,8 @@
 import { oids } from '../codec/oid.ts';
 import { equalBytes, toHex } from '../core/bytes.ts';
 import type { Millis } from '../core/clock.ts';
-import {
-  type Decision,
-  decided,
-  type ErrorCode,
-  type Evidence,
-  FirstbootError,
-  type Refusal,
-  refused,
-} from '../core/errors.ts';
-import { type Certificate, parseCertificate } from './certificate.ts';
+import { type Decision, decided, type ErrorCode, type Evidence, type Refusal, refused } from '../core/errors.ts';
+import { type Certificate, tryParseCertificate } from './certificate.ts';
 import type { PathError, PeerChain } from './path.ts';
 import { describeKind } from './public-key.ts';
 
@@ -30,7 +22,7 @@ export interface ValidPath {
  */
 export function explainPath(chain: PeerChain, now: Millis, known: readonly Uint8Array[] = []): Decision<ValidPath> {
   const [first] = chain.presented;
-  const leaf = first && parsed(first);
+  const leaf = first && tryParseCertificate(first);
   if (!leaf)
     return refused('attest.invalid-chain', { depth: 0, found: 'no DER certificate' }, 'issue it as strict DER');
   const cause = chain.errors
@@ -90,7 +82,7 @@ const meanings = new Map<string, Cause>([
 const meaningOf = ({ code }: PathError): Cause => meanings.get(code) ?? 'attest.invalid-chain';
 
 function refusalOf(error: PathError, code: Cause, situation: Situation): Refusal {
-  const certificate = parsed(error.certificate);
+  const certificate = tryParseCertificate(error.certificate);
   if (!certificate) {
     return { code, evidence: { depth: error.depth, finding: error.code }, fix: 'issue the chain as strict DER' };
   }
@@ -161,14 +153,14 @@ function missingIssuer(certificate: Certificate, evidence: Evidence, { chain, kn
   const named = (candidate: Certificate): boolean => equalBytes(candidate.subject.der, issuer.der);
   const presented = chain.presented
     .slice(1)
-    .map(parsed)
+    .map(tryParseCertificate)
     .filter((found) => found !== undefined);
   const barred = presented.find((found) => named(found) && sameKey(found, authorityKeyId) && !maySign(found));
   if (barred) {
     const fix = `${barred.subject.text} has signed but is no authority: it needs CA:TRUE and keyCertSign`;
     return { code: 'attest.invalid-chain', evidence: facts, fix };
   }
-  const authorities = known.map(parsed).filter((found) => found !== undefined);
+  const authorities = known.map(tryParseCertificate).filter((found) => found !== undefined);
   const lookAlike = authorities.find(named);
   if (lookAlike) {
     const registeredKeyId = lookAlike.subjectKeyId ? toHex(lookAlike.subjectKeyId) : 'none';
@@ -214,22 +206,13 @@ function ruleFix(finding: string, who: string): string {
 /** The certificates of a path above its leaf are nearly always known ones, the same for all devices: those are parsed once. */
 function parsedAuthority(der: Uint8Array, known: readonly Uint8Array[]): Certificate | undefined {
   const same = known.find((authority) => equalBytes(authority, der));
-  if (!same) return parsed(der);
-  const certificate = parsedAuthorities.get(same) ?? parsed(same);
+  if (!same) return tryParseCertificate(der);
+  const certificate = parsedAuthorities.get(same) ?? tryParseCertificate(same);
   if (certificate) parsedAuthorities.set(same, certificate);
   return certificate;
 }
 
 /** By the bytes that the policy holds: gone with it. */
 const parsedAuthorities = new WeakMap<Uint8Array, Certificate>();
-
-function parsed(der: Uint8Array): Certificate | undefined {
-  try {
-    return parseCertificate(der);
-  } catch (error) {
-    if (error instanceof FirstbootError) return undefined;
-    throw error;
-  }
-}
 
 const isoTime = (time: Millis): string => new Date(time).toISOString();

@@ -1,8 +1,6 @@
+import { permissions } from '../core/permissions.ts';
 import type { EnrollmentGroup } from '../store/model.ts';
 import type { AccessControl, AccessControlEntry } from './contract.ts';
-
-/** Permission bits of an access control entry (OCF Security §13.5). */
-const permissions = { create: 1, retrieve: 2, update: 4, delete: 8, notify: 16 } as const;
 
 const everything =
   permissions.create | permissions.retrieve | permissions.update | permissions.delete | permissions.notify;

@@ -1,26 +1,10 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type Processes, startProcesses } from '../support/cloud-of-processes.ts';
-import { build, type Running } from '../support/command.ts';
-import { temporaryFolder } from '../support/temporary-folder.ts';
+import { describe, expect, test } from 'vitest';
+import { certificates, useProcesses } from '../support/cloud-of-processes.ts';
+import type { Running } from '../support/command.ts';
 
-let cwd: string;
-let remove: () => Promise<void>;
-let processes: Processes;
-
-beforeAll(async () => {
-  build();
-  ({ path: cwd, remove } = await temporaryFolder());
-  processes = await startProcesses(cwd);
-}, 60_000);
-
-afterAll(async () => {
-  await processes.close();
-  await remove();
-});
-
-const certificates = (n: number): string[] => ['--certs', `firstboot-data/pki/devices/device-000${n}`];
+const place = useProcesses();
 
 const stepsOf = (device: Running): unknown[] =>
   device.lines.filter(({ event, result }) => event === 'step' && result === 'done').map(({ step }) => step);
@@ -32,7 +16,7 @@ describe('serve, gateway and device, each a process of its own', () => {
     ['coaps', 'udp', 1],
     ['coaps+tcp', 'tcp', 2],
   ] as const)('over %s a device gets from first boot to online', async (transport, endpoint, n) => {
-    const device = processes.device(['dps', processes.endpoints[endpoint], ...certificates(n)]);
+    const device = place.processes.device(['dps', place.processes.endpoints[endpoint], ...certificates(n)]);
     const { id } = await device.line({ event: 'online' });
     await device.line({ event: 'step', step: 'publish' });
     expect(stepsOf(device)).toEqual(firstBoot);
@@ -44,33 +28,39 @@ describe('serve, gateway and device, each a process of its own', () => {
       roundTrips: 1,
       ms: expect.any(Number),
     });
-    await processes.service.line({ event: 'attempt', verdict: 'provisioned', device: id, transport, generation: 1 });
-    await processes.gateway.line({ event: 'confirmed', deviceId: id });
+    await place.processes.service.line({
+      event: 'attempt',
+      verdict: 'provisioned',
+      device: id,
+      transport,
+      generation: 1,
+    });
+    await place.processes.gateway.line({ event: 'confirmed', deviceId: id });
     expect(await device.stop('SIGTERM')).toMatchObject({ code: 0, stderr: '' });
-    await processes.gateway.line({ event: 'offline', deviceId: id });
+    await place.processes.gateway.line({ event: 'offline', deviceId: id });
   });
 
   test('SIGHUP is a factory reset: the device comes back under a new id, as generation 2', async () => {
-    const device = processes.device(['dps', processes.endpoints.udp, ...certificates(3)]);
+    const device = place.processes.device(['dps', place.processes.endpoints.udp, ...certificates(3)]);
     const { id } = await device.line({ event: 'online' });
     const before = device.lines.length;
     device.signal('SIGHUP');
     expect(await device.line({ event: 'factory-reset' }, before)).toMatchObject({ was: id });
     const { id: next } = await device.line({ event: 'online' }, before);
     expect(next).not.toBe(id);
-    await processes.service.line({ event: 'attempt', verdict: 'provisioned', device: next, generation: 2 });
+    await place.processes.service.line({ event: 'attempt', verdict: 'provisioned', device: next, generation: 2 });
     expect(await device.stop('SIGINT')).toMatchObject({ code: 0 });
   });
 
   test('a device with a good state goes straight to its cloud when it starts again', async () => {
-    const args = ['dps', processes.endpoints.tcp, ...certificates(1), '--state', 'state'];
-    const first = processes.device(args);
+    const args = ['dps', place.processes.endpoints.tcp, ...certificates(1), '--state', 'state'];
+    const first = place.processes.device(args);
     const { id } = await first.line({ event: 'online' });
     await first.line({ event: 'step', step: 'publish' });
     await first.stop();
-    expect((await stat(join(cwd, 'state/device.json'))).mode & 0o777).toBe(0o600);
+    expect((await stat(join(place.cwd, 'state/device.json'))).mode & 0o777).toBe(0o600);
 
-    const again = processes.device(args);
+    const again = place.processes.device(args);
     expect(await again.line({ event: 'online' })).toMatchObject({ id });
     await again.line({ event: 'step', step: 'publish' });
     expect(stepsOf(again)).toEqual(['sign-in', 'publish']);
@@ -78,23 +68,23 @@ describe('serve, gateway and device, each a process of its own', () => {
   });
 
   test('nothing that anybody prints is a token or a key', () => {
-    const printed = [processes.service, processes.gateway].map(({ stdout }) => stdout).join('');
+    const printed = [place.processes.service, place.processes.gateway].map(({ stdout }) => stdout).join('');
     // A JWT, a PEM key, or the words under which they travel.
     expect(printed).not.toMatch(/eyJ[\w-]{10,}\.|PRIVATE KEY|accessToken|privateKey|"psk/i);
   });
 });
 
 test('SIGTERM ends the service and the gateway with 0, and the same data folder serves again', async () => {
-  const { gateway, service } = processes;
+  const { gateway, service } = place.processes;
   for (const running of [gateway, service]) {
     const { code, stdout } = await running.stop();
     expect(code).toBe(0);
     expect(stdout.trimEnd().split('\n').at(-1)).toBe('{"event":"stopped"}');
   }
-  processes = await startProcesses(cwd);
-  const device = processes.device(['dps', processes.endpoints.udp, ...certificates(1)]);
+  await place.restart();
+  const device = place.processes.device(['dps', place.processes.endpoints.udp, ...certificates(1)]);
   await device.line({ event: 'online' });
   // It has been here before (over both transports); in memory it was born again.
   const { id } = await device.line({ event: 'boot' });
-  expect(Number((await processes.service.line({ event: 'attempt', device: id })).generation)).toBeGreaterThan(1);
+  expect(Number((await place.processes.service.line({ event: 'attempt', device: id })).generation)).toBeGreaterThan(1);
 });

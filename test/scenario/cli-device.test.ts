@@ -2,28 +2,12 @@ import { createHash } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { request } from 'coap';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { decodePem } from '../../src/codec/pem.ts';
-import { type Processes, startProcesses } from '../support/cloud-of-processes.ts';
-import { build, firstboot, freePorts } from '../support/command.ts';
-import { temporaryFolder } from '../support/temporary-folder.ts';
+import { certificates, useProcesses } from '../support/cloud-of-processes.ts';
+import { firstboot, freePorts } from '../support/command.ts';
 
-let cwd: string;
-let remove: () => Promise<void>;
-let processes: Processes;
-
-beforeAll(async () => {
-  build();
-  ({ path: cwd, remove } = await temporaryFolder());
-  processes = await startProcesses(cwd);
-}, 60_000);
-
-afterAll(async () => {
-  await processes.close();
-  await remove();
-});
-
-const certificates = (n: number): string[] => ['--certs', `firstboot-data/pki/devices/device-000${n}`];
+const place = useProcesses();
 
 /** A line of dhclient's leases file with option 43. */
 function leases(endpoint: string, fingerprint: Uint8Array): string {
@@ -37,7 +21,15 @@ describe('firstboot device, with the options of dps_cloud_server', () => {
   test('-t: another service is asked when the first does not answer', async () => {
     const [closed = 0] = await freePorts(1);
     const first = `coaps+tcp://127.0.0.1:${closed}`;
-    const device = processes.device(['dps', first, '-t', processes.endpoints.udp, '-r', '1', ...certificates(1)]);
+    const device = place.processes.device([
+      'dps',
+      first,
+      '-t',
+      place.processes.endpoints.udp,
+      '-r',
+      '1',
+      ...certificates(1),
+    ]);
     expect(await device.line({ event: 'boot' })).toMatchObject({ endpoint: first });
     await device.line({ event: 'online' });
     expect(device.lines.find(({ event }) => event === 'step')).not.toMatchObject({ result: 'done' });
@@ -45,7 +37,7 @@ describe('firstboot device, with the options of dps_cloud_server', () => {
   });
 
   test('-w: it does nothing until SIGHUP', async () => {
-    const device = processes.device(['dps', processes.endpoints.udp, '-w', ...certificates(1)]);
+    const device = place.processes.device(['dps', place.processes.endpoints.udp, '-w', ...certificates(1)]);
     await device.line({ event: 'waiting' });
     await new Promise((resolve) => setTimeout(resolve, 500));
     expect(device.lines.some(({ event }) => event === 'step' || event === 'boot')).toBe(false);
@@ -55,21 +47,21 @@ describe('firstboot device, with the options of dps_cloud_server', () => {
   });
 
   test('"" -x -f: endpoint and fingerprint come by DHCP, without dpsca.pem', async () => {
-    const pem = await readFile(join(cwd, 'firstboot-data/pki/service/service.pem'), 'utf8');
+    const pem = await readFile(join(place.cwd, 'firstboot-data/pki/service/service.pem'), 'utf8');
     const [leaf] = decodePem(pem);
     const fingerprint = createHash('sha256')
       .update(leaf?.der ?? '')
       .digest();
-    const file = join(cwd, 'dhclient.leases');
-    await writeFile(file, leases(processes.endpoints.tcp, fingerprint));
-    const device = processes.device(['dps', '', '-x', '-f', file, ...certificates(2)]);
+    const file = join(place.cwd, 'dhclient.leases');
+    await writeFile(file, leases(place.processes.endpoints.tcp, fingerprint));
+    const device = place.processes.device(['dps', '', '-x', '-f', file, ...certificates(2)]);
     expect(await device.line({ event: 'boot' })).toMatchObject({ endpoint: '' });
     await device.line({ event: 'online' });
     await device.stop();
   });
 
   test('"" alone: it waits to be told a service', async () => {
-    const device = processes.device(['dps', '', ...certificates(2)]);
+    const device = place.processes.device(['dps', '', ...certificates(2)]);
     expect(await device.line({ event: 'boot' })).toMatchObject({ endpoint: '' });
     await new Promise((resolve) => setTimeout(resolve, 500));
     expect(device.lines.some(({ event }) => event === 'step')).toBe(false);
@@ -77,13 +69,13 @@ describe('firstboot device, with the options of dps_cloud_server', () => {
   });
 
   test('-s and -c are taken, and the clock of the system is left alone', async () => {
-    const device = processes.device(['dps', '', '-s', '-c', '-e', '600', '-o', '0', ...certificates(2)]);
+    const device = place.processes.device(['dps', '', '-s', '-c', '-e', '600', '-o', '0', ...certificates(2)]);
     expect(await device.line({ event: 'note' })).toMatchObject({ text: expect.stringContaining('untouched') });
     await device.stop();
   });
 
   test('it answers on loopback, or where --listen says, or not at all', async () => {
-    const device = processes.device(['dps', '', ...certificates(3)]);
+    const device = place.processes.device(['dps', '', ...certificates(3)]);
     const { coap: port } = await device.line({ event: 'listening' });
     const code = await new Promise<string>((resolve, reject) => {
       const asked = request({ hostname: '127.0.0.1', port: Number(port), pathname: '/oic/res' });
@@ -94,7 +86,7 @@ describe('firstboot device, with the options of dps_cloud_server', () => {
     expect(code).toBe('2.05');
     await device.stop();
 
-    const silent = processes.device(['dps', '', '--listen', 'off', ...certificates(3)]);
+    const silent = place.processes.device(['dps', '', '--listen', 'off', ...certificates(3)]);
     await silent.line({ event: 'boot' });
     await silent.stop();
     expect(silent.lines.some(({ event }) => event === 'listening')).toBe(false);

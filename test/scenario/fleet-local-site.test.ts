@@ -121,20 +121,16 @@ describe('a user of the package', () => {
 });
 
 describe('a factory', () => {
+  const targetWith = (factory: string) =>
+    ({ kind: 'endpoint', udp: 'coaps://127.0.0.1:1', tcp: undefined, factory, skipVerification: true }) as const;
+
   it('that is the folder of a development PKI makes as many devices as are asked for, good and bad', async () => {
     const { path, remove } = await temporaryFolder();
     undo.push(remove);
     const pki = createDevelopmentPki();
     await writeDevelopmentPki(pki, join(path, 'pki'));
     for (const factory of [join(path, 'pki'), join(path, 'pki', 'manufacturer')]) {
-      const target = {
-        kind: 'endpoint',
-        udp: 'coaps://127.0.0.1:1',
-        tcp: undefined,
-        factory,
-        skipVerification: true,
-      } as const;
-      const site = await openEndpointSite(target, { devices: 1 });
+      const site = await openEndpointSite(targetWith(factory), { devices: 1 });
       const { chain, serviceCa } = site.identity(41, 'expired');
       const [leaf = new Uint8Array(), issuer] = chain;
       expect(parseCertificate(leaf)).toMatchObject({ subject: { commonName: 'device-00042' } });
@@ -146,14 +142,7 @@ describe('a factory', () => {
   it('with nothing in it is refused by name', async () => {
     const { path: factory, remove } = await temporaryFolder();
     undo.push(remove);
-    const target = {
-      kind: 'endpoint',
-      udp: 'coaps://127.0.0.1:1',
-      tcp: undefined,
-      factory,
-      skipVerification: true,
-    } as const;
-    await expect(openEndpointSite(target, { devices: 1 })).rejects.toMatchObject({
+    await expect(openEndpointSite(targetWith(factory), { devices: 1 })).rejects.toMatchObject({
       code: 'service.config',
       evidence: { folder: factory },
     });

@@ -1,4 +1,6 @@
-import { freePorts, type Line, Running } from './command.ts';
+import { afterAll, beforeAll } from 'vitest';
+import { build, freePorts, type Line, Running } from './command.ts';
+import { temporaryFolder } from './temporary-folder.ts';
 
 /** The service and the small cloud as processes of their own, in one data folder on free ports. */
 export interface Processes {
@@ -8,6 +10,47 @@ export interface Processes {
   device(args: readonly string[]): Running;
   close(): Promise<void>;
 }
+
+export interface Workplace {
+  /** Where `firstboot-data` lies. */
+  readonly cwd: string;
+  readonly processes: Processes;
+  /** Starts them again, over the same data, after a test has stopped them. */
+  restart(): Promise<void>;
+}
+
+/** Starts them for the tests of a file, in a folder of their own, and ends them after the last. */
+export function useProcesses(): Workplace {
+  let folder: { readonly path: string; readonly remove: () => Promise<void> } | undefined;
+  let running: Processes | undefined;
+  beforeAll(async () => {
+    build();
+    folder = await temporaryFolder();
+    running = await startProcesses(folder.path);
+  }, 60_000);
+  afterAll(async () => {
+    await running?.close();
+    await folder?.remove();
+  });
+  const started = <T>(what: T | undefined): T => {
+    if (what === undefined) throw new Error('the processes are there when the tests run');
+    return what;
+  };
+  return {
+    get cwd() {
+      return started(folder).path;
+    },
+    get processes() {
+      return started(running);
+    },
+    restart: async () => {
+      running = await startProcesses(started(folder).path);
+    },
+  };
+}
+
+/** What names the n-th device of the development PKI on the command line. */
+export const certificates = (n: number): string[] => ['--certs', `firstboot-data/pki/devices/device-000${n}`];
 
 /** @param cwd where `firstboot-data` comes to lie */
 export async function startProcesses(cwd: string): Promise<Processes> {
