@@ -179,7 +179,9 @@ napi_value createTrust(napi_env env, napi_callback_info info) {
   options.intermediates = toList(env, property(env, from, "intermediates"), toBytes);
   options.crls = toList(env, property(env, from, "crls"), toBytes);
   options.fingerprints = toList(env, property(env, from, "fingerprints"), toBytes);
+  options.pins = toList(env, property(env, from, "pins"), toBytes);
   options.tolerate = toList(env, property(env, from, "tolerate"), toText);
+  options.toleratePinned = toList(env, property(env, from, "toleratePinned"), toText);
   options.ignoreDates = toBool(env, property(env, from, "ignoreDates"));
   options.purpose = purpose == "client" ? Purpose::client : purpose == "server" ? Purpose::server : Purpose::any;
   std::string error;

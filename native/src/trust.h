@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -33,8 +34,10 @@ struct PathReport {
 enum class Purpose { any, client, server };
 
 struct TrustOptions {
-  std::vector<Bytes> anchors, intermediates, crls, fingerprints;
-  std::vector<std::string> tolerate;
+  // fingerprints: digests of whole certificates; pins: SHA-256 of the leaf's SubjectPublicKeyInfo.
+  std::vector<Bytes> anchors, intermediates, crls, fingerprints, pins;
+  // toleratePinned: for leaves whose key is pinned, beside `tolerate`.
+  std::vector<std::string> tolerate, toleratePinned;
   bool ignoreDates = false;
   Purpose purpose = Purpose::any;
 };
@@ -55,6 +58,7 @@ class Trust {
   bool excused(int code, int depth, X509* certificate) const;
   bool hasCrlFor(X509* certificate) const;
   bool fingerprintMatches(const PathReport& report) const;
+  bool isPinned(X509* leaf) const;
 
   X509_STORE* store_ = nullptr;
   STACK_OF(X509) * intermediates_ = nullptr;
@@ -64,7 +68,8 @@ class Trust {
   };
   std::vector<CrlIssuer> crlIssuers_;
   std::vector<Bytes> fingerprints_;
-  std::vector<int> tolerated_;
+  std::set<Bytes> pins_;
+  std::vector<int> tolerated_, toleratedPinned_;
   bool ignoreDates_ = false;
   Purpose purpose_ = Purpose::any;
 };

@@ -96,6 +96,8 @@ export interface Trust {
   readonly crls?: readonly Uint8Array[];
   /** Path errors (PathError.code) that do not end the handshake; they stay in the record for policy to judge. */
   readonly tolerate?: readonly string[];
+  /** The same for peers whose key is known: SHA-256 of the leaf's SubjectPublicKeyInfo, 32 bytes each. */
+  readonly pinned?: { readonly keys: readonly Uint8Array[]; readonly tolerate: readonly string[] };
   /** 'ignore': validity dates are not judged at all (the time step of a device without a clock). */
   readonly dates?: 'check' | 'ignore';
   /**

@@ -107,7 +107,9 @@ export interface NativeTrustOptions {
   readonly intermediates: readonly Uint8Array[];
   readonly crls: readonly Uint8Array[];
   readonly fingerprints: readonly Uint8Array[];
+  readonly pins: readonly Uint8Array[];
   readonly tolerate: readonly string[];
+  readonly toleratePinned: readonly string[];
   readonly ignoreDates: boolean;
   readonly purpose: 'client' | 'server' | 'any';
 }
