@@ -26,6 +26,9 @@ export function fromHex(text: string): Uint8Array {
 
 export const toBase64 = (bytes: Uint8Array): string => share(bytes).toString('base64');
 
+/** What toBase64 has written. */
+export const fromBase64 = (text: string): Uint8Array => new Uint8Array(Buffer.from(text, 'base64'));
+
 export const utf8 = (text: string): Uint8Array => new Uint8Array(Buffer.from(text, 'utf8'));
 
 const strictDecoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });

@@ -22,6 +22,42 @@ export const errorTable = {
   'attest.bad-signature': { coap: 401, http: 401, text: 'a signature in the manufacturer chain does not verify' },
   'attest.weak-key': { coap: 401, http: 401, text: 'a key or digest in the manufacturer chain is too weak' },
   'attest.invalid-chain': { coap: 401, http: 401, text: 'the manufacturer chain breaks a path rule' },
+  'attest.issuer-key': {
+    coap: 401,
+    http: 401,
+    text: 'the issuer of the manufacturer certificate is registered with another key',
+  },
+  'attest.not-an-authority': { coap: 401, http: 401, text: 'a signer in the manufacturer chain is no authority' },
+  'attest.path-length': {
+    coap: 401,
+    http: 401,
+    text: 'the manufacturer chain is longer than an authority in it allows',
+  },
+  'attest.wrong-order': { coap: 401, http: 401, text: 'the manufacturer certificate is not the first of its chain' },
+  'attest.unreadable': { coap: 401, http: 401, text: 'a certificate of the manufacturer chain cannot be read' },
+  'attest.authority-expired': { coap: 401, http: 401, text: 'an authority in the manufacturer chain has expired' },
+  'attest.revocation-list': {
+    coap: 401,
+    http: 401,
+    text: 'the revocation list of an authority in the manufacturer chain cannot be used',
+  },
+  'attest.critical-extension': {
+    coap: 401,
+    http: 401,
+    text: 'a certificate of the manufacturer chain has an unknown critical extension',
+  },
+  'attest.name-constraints': {
+    coap: 401,
+    http: 401,
+    text: 'the name of the device is outside of what an authority in its chain may certify',
+  },
+  'attest.wrong-key': { coap: 401, http: 401, text: 'the device did not prove the key of its certificate' },
+  'attest.service-distrusted': {
+    coap: 401,
+    http: 401,
+    text: 'the device does not trust the certificate of this service',
+  },
+  'attest.not-tls': { coap: 401, http: 401, text: 'this is neither TLS nor DTLS' },
   'attest.unknown-psk': { coap: 401, http: 401, text: 'the pre-shared key identity is not known' },
   'attest.wrong-psk': { coap: 401, http: 401, text: 'the pre-shared key does not match' },
   'attest.handshake': { coap: 401, http: 401, text: 'the secure handshake failed' },
@@ -29,6 +65,20 @@ export const errorTable = {
   // match, admit, bind
   'match.no-group': { coap: 403, http: 403, text: 'no enrollment group takes this device' },
   'admit.group-disabled': { coap: 403, http: 403, text: 'the enrollment group is disabled' },
+  'admit.pending': { coap: 503, http: 503, text: 'the device waits for approval' },
+  'admit.denied': { coap: 403, http: 403, text: 'the device is on the deny list of its enrollment group' },
+  'admit.not-allowed': { coap: 403, http: 403, text: 'the device is not on the allow list of its enrollment group' },
+  'admit.not-preauthorized': { coap: 403, http: 403, text: 'the device is not preauthorized' },
+  'admit.too-many-new': { coap: 503, http: 429, text: 'too many unknown devices come with one pre-shared key' },
+  'admit.quarantined': { coap: 403, http: 403, text: 'the device is quarantined' },
+  'admit.disabled': { coap: 403, http: 403, text: 'the device is disabled' },
+  'admit.decommissioned': { coap: 403, http: 403, text: 'the device is decommissioned' },
+  'bind.reprovisioning': { coap: 403, http: 403, text: 'the device may not be provisioned again' },
+  'bind.device-id-policy': {
+    coap: 403,
+    http: 403,
+    text: 'the device id is not the one that the enrollment group demands',
+  },
   'bind.device-id-missing': { coap: 400, http: 400, text: 'the device id is missing or not a UUID' },
   'bind.device-id-taken': { coap: 403, http: 409, text: 'the device id belongs to another manufacturer key' },
   'bind.too-many-ids': { coap: 503, http: 429, text: 'the device takes new ids too often' },
@@ -44,6 +94,7 @@ export const errorTable = {
   // configure: hub and token
   'configure.no-hub': { coap: 503, http: 503, text: 'no hub is configured for the enrollment group' },
   'configure.token': { coap: 503, http: 503, text: 'the authorization server gave no usable token' },
+  'configure.allocation': { coap: 503, http: 503, text: 'the hub of the device could not be determined' },
   // confirm
   'confirm.unknown-device': { coap: 404, http: 404, text: 'no device holds this device id' },
   // the run of a device as a whole
@@ -74,7 +125,15 @@ export const errorTable = {
   'service.internal': { coap: 500, http: 500, text: 'internal error' },
   'service.engine': { coap: 500, http: 500, text: 'the secure engine is not available' },
   'service.config': { coap: 500, http: 500, text: 'the configuration is wrong' },
+  'service.answer-too-large': { coap: 500, http: 500, text: 'the answer is too large for CoAP, get it over HTTP' },
   'service.address-in-use': { coap: 500, http: 500, text: 'the address is in use' },
+  // operators: the command line, the API
+  'operator.not-found': { coap: 404, http: 404, text: 'there is no such thing' },
+  'operator.ambiguous': { coap: 400, http: 409, text: 'the name fits several' },
+  'operator.conflict': { coap: 500, http: 409, text: 'the change does not fit with what is there' },
+  'operator.file-managed': { coap: 500, http: 409, text: 'this is written in a configuration file' },
+  'operator.input': { coap: 400, http: 400, text: 'the input cannot be used' },
+  'operator.audit': { coap: 500, http: 500, text: 'the audit log is damaged' },
   // the command line
   'command.usage': { coap: 500, http: 500, text: 'the command line is wrong' },
   'command.file': { coap: 500, http: 500, text: 'the file cannot be used' },

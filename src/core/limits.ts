@@ -73,6 +73,12 @@ export const limits = {
   cbor: { depth: 16, items: 4096, bytes: 64 * 1024 },
   der: { depth: 16, bytes: 16 * 1024 },
   pem: { blocks: 10, bytes: 64 * 1024 },
+  crl: {
+    /** A revocation list, ours or a manufacturer's, DER: some 150,000 certificates. */
+    bytes: 8 * 1024 * 1024,
+    /** A file or an answer with lists: PEM, and our own server's has several of them. */
+    documentBytes: 24 * 1024 * 1024,
+  },
   path: { certificates: 10 },
   pki: {
     identityDays: days(90),
@@ -80,24 +86,53 @@ export const limits = {
     serialBytes: 16,
     /** An issuer must outlive a new certificate by this, or the device refuses it as expiring. */
     minimumLife: hours(2),
+    /** Our own revocation lists: signed again after this, sooner when something was revoked, and good for so long. */
+    crlRefresh: hours(1),
+    crlLife: hours(24),
+    /** How long it may take until a revocation is on the list: a new one is not made more often. */
+    crlRecheck: seconds(1),
   },
   config: {
     /** A file of settings or a scenario. */
     fileCharacters: 1024 * 1024,
+    /** Problems of one file that are named, and findings of the schema that they are made of. */
+    problems: 100,
+    schemaErrors: 4096,
   },
   store: {
     /** Group commit: synced writes are collected for at most this long or this many. */
     commitDelay: 2,
     commitBatch: 64,
     attemptsPerDevice: 1000,
+    /** Attempts older than this are removed. */
+    attemptAge: days(90),
+    /** What a device has been through, and its open alarms: the newest are kept. */
+    lineage: 64,
+    alarms: 16,
     /** Attempts that never got as far as a device: refused handshakes, strangers. The newest are kept. */
     unfiledAttempts: 25_000,
     /** Writes that wait for the disk; more are answered busy. */
     queuedWrites: 10_000,
+    /** Writes that belong together (an import) may be this many; from `largeBatch` on they go one such lot at a time. */
+    batchWrites: 4_000_000,
+    largeBatch: 2000,
+    /** How often old records are looked for. */
+    pruneInterval: hours(1),
+    /** What is cleaned up at a time: attempts, and rows of counts. */
+    pruneAttempts: 100,
+    pruneCounts: 1000,
   },
   provision: {
     /** Attempts open at a time. */
     openAttempts: 20_000,
+    /** Attempts of peers that never proved a key: so many of each reason a minute are recorded, the others only counted. */
+    strangersRecorded: 30,
+    /** And so many of each reason a day: one reason alone shall not push the others out of store.unfiledAttempts. */
+    strangersRecordedDaily: 1000,
+    /** Counts of the others are written after this. */
+    strangersDelay: seconds(5),
+    /** Of them, by hour and reason, that wait for a store that is away. */
+    strangersCounts: 1000,
     /** Sessions of one run are joined to one attempt when they follow within this time. */
     run: minutes(5),
     /** Characters of a peer's own text (a path) that go on record. */
@@ -105,6 +140,9 @@ export const limits = {
     /** New device ids (factory resets) that one manufacturer key may take at once, and how often one more. */
     resetBurst: 30,
     resetInterval: minutes(1),
+    /** Unknown devices that a group takes by one shared pre-shared key (`x*`) at once, and how often one more. */
+    newcomerBurst: 2000,
+    newcomerInterval: seconds(2),
     /** Entries of one attempt; what a chatty peer does beyond is not recorded. */
     attemptEntries: 500,
     /** Entries of a run are written at its turns (a certificate, the end of a session), at the latest after this. */
@@ -117,8 +155,48 @@ export const limits = {
     /** Tries to write a device record that somebody else keeps changing. */
     writeConflicts: 5,
   },
+  policy: {
+    /** Entries of each list that is written in a group itself. */
+    selectors: 1000,
+    /** Characters of a selector, a template, a note or a reason. */
+    text: 256,
+    /** An extra configuration payload, as JSON. */
+    payloadBytes: 2048,
+    entries: 100,
+    /** Files of a policy folder. */
+    files: 1000,
+    /** Lines of one import: they are written at once. */
+    importLines: 150_000,
+    /** Problems that an import writes out. */
+    importProblems: 1000,
+    /** A dry run: devices that it names, strangers that it judges, attempts of a device that it looks through for evidence. */
+    dryRunChanges: 100_000,
+    dryRunStrangers: 50_000,
+    dryRunAttempts: 5,
+  },
+  operator: {
+    /** Rows of the store that are read at a time, and that a list answers with at most. */
+    page: 500,
+    listed: 1000,
+    /** Last attempts that are shown with a device. */
+    shownAttempts: 10,
+    /** Attempts that one page of a search by text looks through: each is read whole. */
+    attemptsSearched: 5000,
+    /** Devices that a search by the beginning of an id looks through. */
+    searched: 1_000_000,
+    /** Characters of an id that are enough to look for it. */
+    idPrefix: 8,
+    /** Names that a complaint gives. */
+    candidates: 5,
+    /** Rows that an operation writes at once; what is larger goes in pieces, as its description says. */
+    commitRows: 20_000,
+  },
   cloud: {
     tokenRequest: seconds(10),
+    /** A webhook that names the hub of a device, unless its group says otherwise. */
+    allocation: seconds(5),
+    allocationsInFlight: 64,
+    allocationBytes: 16 * 1024,
     tokenLife: hours(1),
     /** Life of the token with which a gateway renews a device's access token. */
     refreshLife: days(90),
@@ -139,6 +217,16 @@ export const limits = {
     /** Resources that a device may publish. */
     links: 128,
     publishBytes: 16 * 1024,
+    /** How often a gateway asks for revocation lists, and how soon again when it got none. */
+    crlRefresh: minutes(5),
+    crlRetry: seconds(30),
+    /** Until a list is there: it may be some megabytes. */
+    crlRequest: minutes(1),
+    /** Manufacturers' lists: each is fetched this often unless it says less, and after failures sooner, then ever later. */
+    crlFetch: days(1),
+    crlFetchLeast: minutes(10),
+    crlFetchRetry: minutes(1),
+    crlFetchRetryMost: hours(1),
   },
   device: {
     responseBytes: 8192,

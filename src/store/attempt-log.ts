@@ -2,14 +2,15 @@ import type { Millis } from '../core/clock.ts';
 import type { Refusal } from '../core/errors.ts';
 import { nilUuid, type Uuid } from '../core/ids.ts';
 import { limits } from '../core/limits.ts';
-import type { GroupCommit } from './commit.ts';
-import { del, keys, lastPart, type Medium, put, under, type WriteOp } from './medium.ts';
+import { del, keys, lastPart, put, under, type WriteOp } from './medium.ts';
 import type { Attempt, AttemptEntry, AttemptSummary, Verdict } from './model.ts';
+import { parse, type Rows } from './rows.ts';
 
-/** How many attempts are kept: of one device, and of all peers that never became one. */
+/** How many attempts are kept: of one device, and of all peers that never became one; and how long any is kept. */
 export interface Retention {
   readonly perDevice: number;
   readonly unfiled: number;
+  readonly age: Millis;
 }
 
 /**
@@ -18,8 +19,7 @@ export interface Retention {
  * under the nil UUID until it has one.
  */
 export class AttemptLog {
-  private readonly medium: Medium;
-  private readonly commit: GroupCommit;
+  private readonly rows: Rows;
   private readonly retention: Retention;
   /** Sorts the pieces of this process behind those of the ones before it. */
   private readonly epoch: string;
@@ -27,10 +27,11 @@ export class AttemptLog {
   /** Where the attempts in progress are filed; a bounded shortcut for the `filed` row. */
   private readonly filed = new Map<Uuid, Uuid>();
   private readonly pruning = new Map<Uuid, Promise<void>>();
+  /** How far the clean-up by age has come: what it has removed is not looked through again. */
+  private agedUpTo: string | undefined;
 
-  constructor(medium: Medium, commit: GroupCommit, retention: Retention, epoch: number) {
-    this.medium = medium;
-    this.commit = commit;
+  constructor(rows: Rows, retention: Retention, epoch: number) {
+    this.rows = rows;
     this.retention = retention;
     this.epoch = fixedHex(epoch, 8);
   }
@@ -46,15 +47,15 @@ export class AttemptLog {
     if (first) ops.push(put(keys.attemptPiece(id, this.nextPiece()), JSON.stringify(entries)));
     const last = entries.at(-1);
     if (last?.type === 'closed') ops.push(put(keys.attemptClosed(id), JSON.stringify(closedRow(last))));
-    const written = this.commit.add(ops, false);
+    const written = this.rows.write(ops, false);
     this.remember(id, last?.type === 'closed' ? undefined : now);
     if (now !== before) this.pruneSoon(now, written);
     return written;
   }
 
   async attempt(id: Uuid): Promise<Attempt | undefined> {
-    const rows = await this.medium.rows(under(`attempt!${id}`));
-    if (rows.length === 0 && this.medium.get(keys.attemptFiled(id)) === undefined) return undefined;
+    const rows = await this.rows.rows(under(`attempt!${id}`));
+    if (rows.length === 0 && this.rows.written(keys.attemptFiled(id)) === undefined) return undefined;
     return { id, entries: rows.flatMap(([, piece]) => JSON.parse(piece) as AttemptEntry[]) };
   }
 
@@ -69,12 +70,29 @@ export class AttemptLog {
     await Promise.all(this.pruning.values());
   }
 
+  /**
+   * Removes attempts that were opened before `oldest`, the first ones first, a bounded piece at a time.
+   * @returns whether there is more
+   */
+  async removeOld(oldest: Millis): Promise<boolean> {
+    const all = under('summary');
+    const before = `summary!${firstIdAt(oldest)}`;
+    const limit = limits.store.pruneAttempts * rowsOfSummary;
+    const found = await this.rows.keys({ after: this.agedUpTo ?? all.after, before, limit });
+    const last = found.at(-1);
+    const ids = [...new Set(found.map(idOfSummary))];
+    if (last !== undefined) await this.removeAll(ids);
+    const more = found.length === limit;
+    this.agedUpTo = more ? last : undefined;
+    return more;
+  }
+
   private async listAll({ before, limit }: { before?: Uuid; limit: number }): Promise<readonly AttemptSummary[]> {
     const all = under('summary');
     const range = { after: all.after, before: before === undefined ? all.before : `summary!${before}!` };
-    // An attempt has three rows at most: so many hold the first `limit` attempts whole.
-    const rows = await this.medium.rows({ ...range, reverse: true, limit: limit * 3 });
-    const ids = [...new Set(rows.map(([key]) => key.slice('summary!'.length, key.lastIndexOf('!'))))];
+    // So many hold the first `limit` attempts whole.
+    const rows = await this.rows.rows({ ...range, reverse: true, limit: limit * rowsOfSummary });
+    const ids = [...new Set(rows.map(([key]) => idOfSummary(key)))];
     const found = new Map(rows);
     return ids.slice(0, limit).flatMap((id) => summary(id, (key) => found.get(key)));
   }
@@ -82,17 +100,12 @@ export class AttemptLog {
   private async listOf(keyId: Uuid, { before, limit }: { before?: Uuid; limit: number }) {
     const all = under(`attempt-of!${keyId}`);
     const range = { after: all.after, before: before === undefined ? all.before : keys.attemptOf(keyId, before) };
-    const found = await this.medium.keys({ ...range, reverse: true, limit });
-    return found.map(lastPart).flatMap((id) => summary(id, (key) => this.medium.get(key)));
+    const found = await this.rows.keys({ ...range, reverse: true, limit });
+    return found.map(lastPart).flatMap((id) => summary(id, (key) => this.rows.written(key)));
   }
 
   private filedUnder(id: Uuid): Uuid | undefined {
-    return this.filed.get(id) ?? this.latest(keys.attemptFiled(id));
-  }
-
-  private latest(key: string): string | undefined {
-    const pending = this.commit.pending(key);
-    return pending ? pending.value : this.medium.get(key);
+    return this.filed.get(id) ?? this.rows.latest(keys.attemptFiled(id));
   }
 
   private remember(id: Uuid, keyId: Uuid | undefined): void {
@@ -113,11 +126,12 @@ export class AttemptLog {
   }
 
   private count(keyId: Uuid): number {
-    return Number(this.latest(keys.attemptCount(keyId)) ?? 0);
+    return Number(this.rows.latest(keys.attemptCount(keyId)) ?? 0);
   }
 
   private counted(keyId: Uuid, change: number): WriteOp {
-    return put(keys.attemptCount(keyId), String(Math.max(0, this.count(keyId) + change)));
+    const count = this.count(keyId) + change;
+    return count > 0 ? put(keys.attemptCount(keyId), String(count)) : del(keys.attemptCount(keyId));
   }
 
   private nextPiece(): string {
@@ -139,28 +153,58 @@ export class AttemptLog {
   private async prune(keyId: Uuid, keep: number): Promise<void> {
     for (let surplus = this.count(keyId) - keep; surplus > 0; surplus = this.count(keyId) - keep) {
       const limit = Math.min(surplus, pruneBatch);
-      const oldest = await this.medium.keys({ ...under(`attempt-of!${keyId}`), limit });
+      const oldest = await this.rows.keys({ ...under(`attempt-of!${keyId}`), limit });
       if ((await this.remove(keyId, oldest.map(lastPart))) === 0) return;
     }
   }
 
   private async remove(keyId: Uuid, ids: readonly Uuid[]): Promise<number> {
     const found = await Promise.all(
-      ids.map(async (id) => ({ id, pieces: await this.medium.keys(under(`attempt!${id}`)) })),
+      ids.map(async (id) => ({ id, pieces: await this.rows.keys(under(`attempt!${id}`)) })),
     );
     // One may have been filed under its device meanwhile.
     const gone = found.filter(({ id }) => this.filedUnder(id) === keyId);
-    const ops = gone.flatMap(({ id, pieces }) => {
-      this.filed.delete(id);
-      const rows = [keys.attemptOpened(id), keys.attemptFiled(id), keys.attemptClosed(id), keys.attemptOf(keyId, id)];
-      return [...rows, ...pieces].map(del);
-    });
-    await this.commit.add([...ops, this.counted(keyId, -gone.length)], false);
+    const ops = gone.flatMap(({ id, pieces }) => [...this.removal(id, keyId), ...pieces.map(del)]);
+    await this.rows.write([...ops, this.counted(keyId, -gone.length)], false);
     return gone.length;
+  }
+
+  /** Neighbours in time, wherever they are filed: their pieces first, so that what is left of a crash is found again. */
+  private async removeAll(ids: readonly Uuid[]): Promise<void> {
+    const range = { after: `attempt!${ids[0]}!`, before: `attempt!${ids.at(-1)}"` };
+    const pieces = await this.rows.keys(range);
+    for (let at = 0; at < pieces.length; at += limits.store.largeBatch)
+      await this.rows.write(pieces.slice(at, at + limits.store.largeBatch).map(del), false);
+    const perKey = new Map<Uuid, number>();
+    const ops = ids.flatMap((id) => {
+      const keyId = this.filedUnder(id);
+      // Another clean-up has been here.
+      if (keyId === undefined) return [];
+      perKey.set(keyId, (perKey.get(keyId) ?? 0) + 1);
+      return this.removal(id, keyId);
+    });
+    await this.rows.write([...ops, ...[...perKey].map(([keyId, gone]) => this.counted(keyId, -gone))], false);
+  }
+
+  private removal(id: Uuid, keyId: Uuid): WriteOp[] {
+    this.filed.delete(id);
+    const rows = [keys.attemptOpened(id), keys.attemptFiled(id), keys.attemptClosed(id), keys.attemptOf(keyId, id)];
+    return rows.map(del);
   }
 }
 
 const pruneBatch = 32;
+
+/** An attempt has so many of them at most. */
+const rowsOfSummary = 3;
+
+const idOfSummary = (key: string): Uuid => key.slice('summary!'.length, key.lastIndexOf('!'));
+
+/** What every id of a UUIDv7 from `at` on sorts behind. */
+function firstIdAt(at: Millis): string {
+  const time = fixedHex(Math.max(0, at), 12);
+  return `${time.slice(0, 8)}-${time.slice(8)}`;
+}
 
 interface OpenedRow {
   readonly at: Millis;
@@ -200,8 +244,5 @@ function summary(id: Uuid, read: (key: string) => string | undefined): AttemptSu
     },
   ];
 }
-
-const parse = <T>(text: string | undefined): T | undefined =>
-  text === undefined ? undefined : (JSON.parse(text) as T);
 
 const fixedHex = (n: number, digits: number): string => n.toString(16).padStart(digits, '0');

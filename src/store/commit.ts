@@ -32,15 +32,19 @@ export class GroupCommit {
 
   /**
    * Queues `ops`, which are written together or not at all. Resolves when they are written; rejects with `service.store`
-   * when they are not, with `service.busy` when too many wait already.
+   * when they are not, with `service.busy` when too many wait already. A large lot of them (an operator's) does not count
+   * against what the others may queue: it has a bound of its own, and only one at a time waits.
    */
   add(ops: readonly WriteOp[], durable: boolean): Promise<void> {
     if (this.closed) return Promise.reject(failure('service.store', {}, 'the store is closed'));
     const batch = this.collecting ?? newBatch();
-    if (batch.ops.length + ops.length > limits.store.queuedWrites) {
-      return Promise.reject(failure('service.busy', { queued: batch.ops.length }, 'the disk does not keep up'));
+    const large = ops.length > limits.store.largeBatch;
+    const queued = large ? batch.large : batch.ops.length - batch.large;
+    if (large ? queued > 0 || ops.length > limits.store.batchWrites : queued + ops.length > limits.store.queuedWrites) {
+      return Promise.reject(failure('service.busy', { queued }, 'the disk does not keep up'));
     }
     this.collecting = batch;
+    if (large) batch.large = ops.length;
     for (const op of ops) {
       batch.ops.push(op);
       this.overlay.set(op.key, { value: op.type === 'put' ? op.value : undefined, written: batch.written });
@@ -122,6 +126,8 @@ export interface PendingValue {
 
 interface Batch {
   readonly ops: WriteOp[];
+  /** How many of them came in one large lot. */
+  large: number;
   durable: boolean;
   readonly written: Promise<void>;
   readonly resolve: () => void;
@@ -137,5 +143,5 @@ function newBatch(): Batch {
   });
   // Every writer awaits it, but a rejection must not bring the process down when the writer has gone meanwhile.
   written.catch(() => undefined);
-  return { ops: [], durable: false, written, resolve, reject };
+  return { ops: [], large: 0, durable: false, written, resolve, reject };
 }

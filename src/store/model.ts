@@ -1,73 +1,11 @@
 import type { Millis } from '../core/clock.ts';
-import type { Evidence, Refusal } from '../core/errors.ts';
+import type { ErrorCode, Evidence, Refusal } from '../core/errors.ts';
 import type { Uuid } from '../core/ids.ts';
+import type { JsonObject } from '../core/json.ts';
+import type { Owner } from './policy-model.ts';
 
 /** The nouns of firstboot as they are stored: plain data, JSON-safe (bytes as base64, certificates as PEM). */
-
-/** Whose device it becomes. The id is the owner string if that is a UUID, else UUIDv5(URL, owner) (contract, plgd-service 2.3). */
-export interface Owner {
-  readonly id: Uuid;
-  readonly name: string;
-}
-
-/** The policy under which a set of devices is provisioned. */
-export interface EnrollmentGroup {
-  readonly id: Uuid;
-  readonly name: string;
-  readonly owner: Owner;
-  readonly enabled: boolean;
-  readonly attestation: GroupAttestation;
-  /** Hub ids, in order of preference. */
-  readonly hubs: readonly Uuid[];
-  /** Life of an identity certificate, ms. */
-  readonly identityLife: Millis;
-  /** Delivered to devices as the owner's symmetric credential, base64 of 16 or 32 bytes (plgd-device b4). */
-  readonly ownerPsk: string | undefined;
-}
-
-export interface GroupAttestation {
-  readonly x509:
-    | {
-        /** PEM. Trust anchors of the manufacturer chains. */
-        readonly anchors: readonly string[];
-        /** PEM. Known intermediates. */
-        readonly intermediates: readonly string[];
-        /** PEM. */
-        readonly crls: readonly string[];
-        /** An expired leaf is still taken this long after its notAfter; not-yet-valid never is. */
-        readonly expiredGrace: Millis;
-      }
-    | undefined;
-  /** Pre-shared keys by identity (UTF-8 text), base64 of the key. */
-  readonly psk: readonly { readonly identity: string; readonly key: string }[];
-}
-
-/** A cloud: where devices go. Its id is the `sid`, the CN of its gateways' certificates and the subject of its ACE. */
-export interface Hub {
-  readonly id: Uuid;
-  readonly name: string;
-  /** Gateway URIs, in order: coaps+tcp://host:port or coaps://host:port. */
-  readonly gateways: readonly string[];
-  /** `apn`: authorization provider name that the hub's gateway knows. */
-  readonly provider: string;
-  readonly authorization: HubAuthorization;
-}
-
-/** Where the hub's access tokens come from. */
-export type HubAuthorization =
-  | { readonly type: 'built-in' }
-  | {
-      readonly type: 'client-credentials';
-      /** OIDC issuer URL; discovery at /.well-known/openid-configuration. */
-      readonly authority: string;
-      readonly clientId: string;
-      /** File that holds the secret. */
-      readonly clientSecretFile: string;
-      readonly audience: string | undefined;
-      readonly scopes: readonly string[];
-      readonly ownerClaim: string;
-      readonly deviceIdClaim: string | undefined;
-    };
+export type * from './policy-model.ts';
 
 /** A device, keyed by its manufacturer key: the same key is the same device, whatever it calls itself after a reset. */
 export interface Device {
@@ -75,10 +13,18 @@ export interface Device {
   readonly keyId: Uuid;
   readonly groupId: Uuid;
   readonly ownerId: Uuid;
+  /** An owner that a transfer gave it, in place of its group's. */
+  readonly assignedOwner: Owner | undefined;
+  readonly state: DeviceState;
+  /** When it came into that state and why; the why is an operator's or an alarm's text. */
+  readonly stateSince: Millis;
+  readonly stateReason: string | undefined;
   /** The uuid the device has now; undefined until it first named one. */
   readonly deviceId: Uuid | undefined;
   /** 0 before a device id is bound, then counts each new device id (factory resets). */
   readonly generation: number;
+  /** An operator allows one factory reset under the policy `never`. */
+  readonly resetAllowed: boolean;
   /** Status flags (core/status.ts) of the present generation. */
   readonly flags: number;
   /** Failures since the last success and when the device is expected to try again. */
@@ -87,15 +33,53 @@ export interface Device {
     readonly slot: Millis | undefined;
     readonly expectedAt: Millis | undefined;
   };
-  /** Manufacturer leaf as last presented: subject, PEM; or the PSK identity. */
-  readonly manufacturer: { readonly subject: string; readonly certificate: string | undefined };
+  /**
+   * Manufacturer leaf as last presented: subject, serial number (hex), PEM; or the PSK identity as the subject. `unverified`:
+   * only a pin vouched for the key, and nobody for the subject and the serial.
+   */
+  readonly manufacturer: {
+    readonly subject: string;
+    readonly serial: string | undefined;
+    readonly certificate: string | undefined;
+    readonly unverified?: boolean;
+  };
   readonly hubId: Uuid | undefined;
   /** Set when the cloud said that the device arrived (stage confirm), for the present generation. */
   readonly confirmedAt: Millis | undefined;
+  /** Where it was last seen. */
+  readonly lastPeer: string | undefined;
+  readonly lastSeenAt: Millis | undefined;
+  /** What it has been through, oldest first; the newest limits.store.lineage are kept. */
+  readonly lineage: readonly LineageEntry[];
+  /** Open alarms, oldest first; the newest limits.store.alarms are kept. An operator clears them. */
+  readonly alarms: readonly DeviceAlarm[];
+  /** The record that goes on for this one: its device got another manufacturer key. */
+  readonly successor: Uuid | undefined;
   readonly createdAt: Millis;
   readonly updatedAt: Millis;
   /** Counts writes; a write names the revision it was made from. 0 = not stored yet. */
   readonly revision: number;
+}
+
+/**
+ * pending: waits for approval (5.03). active. quarantined: held until somebody has looked, by an alarm or an operator.
+ * disabled: refused until enabled. decommissioned: its life is over. In all but active it gets nothing, and in the last three
+ * its certificates are on the revocation list.
+ */
+export type DeviceState = 'pending' | 'active' | 'quarantined' | 'disabled' | 'decommissioned';
+
+/** enrolled: first seen. generation: a new device id. key: goes on from another record. state, group, owner: changed to. */
+export interface LineageEntry {
+  readonly at: Millis;
+  readonly event: 'enrolled' | 'generation' | 'key' | 'state' | 'group' | 'owner';
+  readonly facts: Evidence;
+}
+
+/** two-places: both of two sessions from different hosts are alive. ids-in-turns: it is back under an id that it had left. */
+export interface DeviceAlarm {
+  readonly at: Millis;
+  readonly kind: 'two-places' | 'ids-in-turns';
+  readonly evidence: Evidence;
 }
 
 /** An identity certificate that was issued: generation n of a device. */
@@ -103,6 +87,7 @@ export interface Credential {
   /** Hexadecimal, lower case. */
   readonly serial: string;
   readonly keyId: Uuid;
+  readonly groupId: Uuid;
   readonly deviceId: Uuid;
   readonly generation: number;
   /** PEM of the leaf. */
@@ -110,7 +95,27 @@ export interface Credential {
   readonly notBefore: Millis;
   readonly notAfter: Millis;
   readonly issuedAt: Millis;
+  /** Key id of the issuing authority, hex: whose revocation list it would be on. */
+  readonly issuerKeyId: string;
+  /** SHA-256 of the trust anchors that were delivered with it, hex. */
+  readonly anchors: readonly string[];
+  readonly revoked: Revocation | undefined;
 }
+
+export interface Revocation {
+  readonly at: Millis;
+  readonly reason: RevocationReason;
+}
+
+/** Names of RFC 5280 §5.3.1. certificateHold is the only one that can be taken back. */
+export type RevocationReason =
+  | 'unspecified'
+  | 'keyCompromise'
+  | 'affiliationChanged'
+  | 'superseded'
+  | 'cessationOfOperation'
+  | 'certificateHold'
+  | 'privilegeWithdrawn';
 
 /**
  * Everything that happened in one provisioning run, failures included: an append-only list of entries.
@@ -134,7 +139,7 @@ export type AttemptEntry = { readonly at: Millis } & (
       readonly signatureAlgorithms: readonly string[];
       readonly serverName: string | undefined;
     }
-  | { readonly type: 'handshake'; readonly version: string; readonly cipherSuite: string; readonly ms: Millis }
+  | Readonly<{ type: 'handshake'; version: string; cipherSuite: string; ms: Millis; roundTrips?: number }>
   /** What the peer presented, PEM, leaf first; also when it was refused. */
   | { readonly type: 'chain'; readonly certificates: readonly string[] }
   | {
@@ -152,7 +157,10 @@ export type AttemptEntry = { readonly at: Millis } & (
       readonly bytesIn: number;
       readonly bytesOut: number;
       readonly ms: Millis;
+      /** Messages of the peer that it took: one, and one more for each further block. */
+      readonly roundTrips: number;
     }
+  | { readonly type: 'alarm'; readonly kind: DeviceAlarm['kind']; readonly evidence: Evidence }
   | { readonly type: 'alert'; readonly direction: 'sent' | 'received'; readonly name: string }
   | { readonly type: 'status'; readonly flags: number }
   | {
@@ -179,4 +187,39 @@ export interface AttemptSummary {
   readonly closedAt: Millis | undefined;
   readonly verdict: Verdict | undefined;
   readonly refusal: Refusal | undefined;
+}
+
+/** Refusals of strangers in one hour of UTC: most of a flood is only counted. */
+export interface RefusalCount {
+  /** Start of the hour. */
+  readonly hour: Millis;
+  readonly code: ErrorCode;
+  readonly count: number;
+  /** How many of them have an attempt on record. */
+  readonly recorded: number;
+}
+
+/** One line of the audit log: who did what to what, when, from where. The hash covers all of it and the line before. */
+export interface AuditEntry {
+  /** From 1, without gaps. */
+  readonly seq: number;
+  readonly at: Millis;
+  readonly actor: Actor;
+  /** `device.approve`. */
+  readonly action: string;
+  /** `device 3f0c..`: kind and id. */
+  readonly target: string;
+  readonly detail: JsonObject;
+  /** Hash of the line before, hex; 64 zeros in front of the first. */
+  readonly previous: string;
+  /** SHA-256, hex (store/audit.ts). */
+  readonly hash: string;
+}
+
+/** Who acts: a person at the command line or over the API, the service by itself, a configuration file. */
+export interface Actor {
+  readonly kind: 'operator' | 'service' | 'file';
+  readonly name: string;
+  /** Host, address or path. */
+  readonly from: string;
 }

@@ -1,5 +1,22 @@
+import type { Millis } from '../core/clock.ts';
 import type { Uuid } from '../core/ids.ts';
-import type { Attempt, AttemptEntry, AttemptSummary, Credential, Device, EnrollmentGroup, Hub } from './model.ts';
+import type { JsonObject } from '../core/json.ts';
+import type {
+  AccessEntry,
+  AccessList,
+  Actor,
+  Attempt,
+  AttemptEntry,
+  AttemptSummary,
+  AuditEntry,
+  Credential,
+  Device,
+  DeviceSelector,
+  EnrollmentGroup,
+  FetchedCrl,
+  Hub,
+  RefusalCount,
+} from './model.ts';
 
 /**
  * What firstboot remembers. Two promises: a write that is called *durable* has reached the disk when its promise resolves
@@ -9,6 +26,15 @@ import type { Attempt, AttemptEntry, AttemptSummary, Credential, Device, Enrollm
 export interface Store {
   readonly groups: Table<EnrollmentGroup>;
   readonly hubs: Table<Hub>;
+  /** Manufacturers' revocation lists as fetched. */
+  readonly crls: Table<FetchedCrl>;
+
+  /**
+   * Writes all of `changes` or none of them, with the line of the audit log about them. Durable. False, and nothing written,
+   * when a device is not of the revision it was read with, a new serial is taken, a credential to change is not known, or a
+   * final revocation (any but certificateHold) would be lost.
+   */
+  commit(changes: StoreChanges): Promise<boolean>;
 
   device(keyId: Uuid): Promise<Device | undefined>;
   /** In order of keyId, `after` exclusive. */
@@ -32,6 +58,33 @@ export interface Store {
   credential(serial: string): Promise<Credential | undefined>;
   /** All of one device, oldest first. */
   credentials(keyId: Uuid): Promise<readonly Credential[]>;
+  /** All, in order of their serials; `after` exclusive. */
+  allCredentials(page: { readonly after?: string; readonly limit: number }): Promise<readonly Credential[]>;
+  /** Revoked ones of one issuing authority that have not expired at `at`, in order of their serials. */
+  revoked(issuerKeyId: string, at: Millis): Promise<readonly Credential[]>;
+  /** Counts the writes that changed what `revoked` says of an issuing authority: whoever has read it knows when to read again. */
+  revocationTurn(issuerKeyId: string): Promise<number>;
+  /** The next number of an issuing authority's revocation lists, from 1, never the same one twice (RFC 5280 §5.2.3). Durable. */
+  nextCrlNumber(issuerKeyId: string): Promise<number>;
+  /** The last one that was given out, 0 before the first. */
+  lastCrlNumber(issuerKeyId: string): Promise<number>;
+
+  /** The first entry of a group's long list that names the device: by key, by serial, then by subject pattern. */
+  findAccess(groupId: Uuid, list: AccessList, device: AccessSubject): Promise<AccessEntry | undefined>;
+  /** Whether such a list has any entry. */
+  hasAccess(groupId: Uuid, list: AccessList): Promise<boolean>;
+  /** Entries of a group in the order of accessKey; `after` is such a key, exclusive. */
+  access(page: {
+    readonly groupId: Uuid;
+    readonly list?: AccessList;
+    readonly after?: string;
+    readonly limit: number;
+  }): Promise<readonly AccessEntry[]>;
+
+  /** Lines of the audit log, in order; `after` is a seq, exclusive. */
+  audit(page: { readonly after?: number; readonly limit: number }): Promise<readonly AuditEntry[]>;
+  /** The last line. */
+  auditHead(): Promise<AuditEntry | undefined>;
 
   /**
    * Appends to an attempt, creating it; `keyId` is given once known and files the attempt under its device.
@@ -46,6 +99,12 @@ export interface Store {
     readonly before?: Uuid;
     readonly limit: number;
   }): Promise<readonly AttemptSummary[]>;
+  /** Adds to the counts of refused strangers. Not durable by itself. */
+  countRefusals(counts: readonly RefusalCount[]): Promise<void>;
+  /** Counts from `since` on, oldest hour first. */
+  refusalCounts(since: Millis): Promise<readonly RefusalCount[]>;
+  /** Removes attempts and counts older than the store keeps them, a bounded piece at a time. @returns whether there is more */
+  prune(now: Millis): Promise<boolean>;
 
   /** Waits for all writes and frees the medium. */
   close(): Promise<void>;
@@ -58,3 +117,42 @@ export interface Table<T extends { readonly id: Uuid }> {
   put(row: T): Promise<void>;
   delete(id: Uuid): Promise<boolean>;
 }
+
+/** What a device is looked for by in an access list. */
+export interface AccessSubject {
+  readonly keyId: Uuid;
+  /** Of its manufacturer certificate; a device with a pre-shared key has none. */
+  readonly serial: string | undefined;
+  readonly subject: string;
+}
+
+/** Changes that belong together. Devices carry the revision they were read with; credentials and entries are written whole. */
+export interface StoreChanges {
+  readonly devices?: readonly Device[];
+  /** New ones, as addCredential takes them. */
+  readonly newCredentials?: readonly Credential[];
+  /** Known ones that change: revocation. */
+  readonly credentials?: readonly Credential[];
+  /** Device ids that go to another manufacturer key, whoever had them. */
+  readonly claims?: readonly { readonly deviceId: Uuid; readonly keyId: Uuid }[];
+  readonly groups?: readonly EnrollmentGroup[];
+  readonly deletedGroups?: readonly Uuid[];
+  readonly hubs?: readonly Hub[];
+  readonly deletedHubs?: readonly Uuid[];
+  /** Any number of them; an entry with the same key replaces the one before. */
+  readonly access?: readonly AccessEntry[];
+  readonly deletedAccess?: readonly Pick<AccessEntry, 'groupId' | 'list' | 'device'>[];
+  readonly audit?: AuditDraft;
+}
+
+/** A line of the audit log before it has its place in it. */
+export interface AuditDraft {
+  readonly at: Millis;
+  readonly actor: Actor;
+  readonly action: string;
+  readonly target: string;
+  readonly detail: JsonObject;
+}
+
+/** What an entry is known by within its group: list, kind and value of the selector. */
+export const accessKey = (list: AccessList, device: DeviceSelector): string => `${list}!${device.by}!${device.value}`;

@@ -1,16 +1,19 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { auditFault, auditStart } from '../../src/store/audit.ts';
 import { openLevelStore } from '../../src/store/level.ts';
-import type { Attempt, Credential, Device } from '../../src/store/model.ts';
-import type { Store } from '../../src/store/store.ts';
+import type { AccessEntry, Attempt, AuditEntry, Credential, Device } from '../../src/store/model.ts';
+import { accessKey, type Store, type StoreChanges } from '../../src/store/store.ts';
 import { attemptId, closed, entry, opened, someCredential, someDevice, someUuid } from '../support/store-records.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
-/** A store in thirty lines: what every implementation must amount to. */
+/** A store in a few lines: what every implementation must amount to. */
 class Model {
   readonly devices = new Map<string, Device>();
   readonly claims = new Map<string, string>();
   readonly credentials = new Map<string, Credential>();
+  readonly access = new Map<string, AccessEntry>();
+  readonly actions: string[] = [];
   readonly attempts = new Map<string, { keyId: string | undefined; attempt: Attempt }>();
 
   putDevice(device: Device): Device | undefined {
@@ -32,6 +35,25 @@ class Model {
     return true;
   }
 
+  commit(changes: Changes): boolean {
+    const { devices, newCredentials, credentials, access, deletedAccess, audit } = changes;
+    const fits =
+      devices.every(({ keyId, revision }) => (this.devices.get(keyId)?.revision ?? 0) === revision) &&
+      newCredentials.every(({ serial }) => !this.credentials.has(serial)) &&
+      credentials.every(({ serial, revoked }) => {
+        const known = this.credentials.get(serial);
+        const isFinal = known?.revoked !== undefined && known.revoked.reason !== 'certificateHold';
+        return known && (!isFinal || (revoked && revoked.reason !== 'certificateHold'));
+      });
+    if (!fits) return false;
+    for (const device of devices) this.putDevice(device);
+    for (const credential of [...newCredentials, ...credentials]) this.credentials.set(credential.serial, credential);
+    for (const one of access) this.access.set(accessKey(one.list, one.device), one);
+    for (const one of deletedAccess) this.access.delete(accessKey(one.list, one.device));
+    this.actions.push(audit.action);
+    return true;
+  }
+
   append(id: string, count: number, keyId: string | undefined): Attempt['entries'] {
     const old = this.attempts.get(id);
     const at = old?.attempt.entries.length ?? 0;
@@ -45,9 +67,52 @@ class Model {
   }
 }
 
+type Changes = Required<
+  Pick<StoreChanges, 'devices' | 'newCredentials' | 'credentials' | 'access' | 'deletedAccess' | 'audit'>
+>;
+
 type Step = (store: Store, model: Model) => Promise<void>;
 
 const few = fc.integer({ min: 0, max: 4 });
+
+const groupId = someUuid(77);
+
+const listed: fc.Arbitrary<AccessEntry> = fc
+  .tuple(fc.constantFrom('allow', 'deny'), fc.constantFrom('a', 'a*', '*', '*a', 'b*', '!*"'), fc.nat(9))
+  .map(([list, value, addedAt]) => ({
+    groupId,
+    list,
+    device: { by: 'subject', value },
+    note: undefined,
+    addedAt,
+  }));
+
+const reasons = ['certificateHold', 'superseded', undefined] as const;
+
+const changes: fc.Arbitrary<Changes> = fc
+  .record({
+    device: fc.option(fc.tuple(few, fc.integer({ min: 0, max: 3 })), { nil: undefined }),
+    added: fc.option(fc.nat(9), { nil: undefined }),
+    changed: fc.option(fc.tuple(fc.nat(9), fc.constantFrom(...reasons)), { nil: undefined }),
+    access: fc.array(listed, { maxLength: 3 }),
+    deletedAccess: fc.array(listed, { maxLength: 2 }),
+    action: fc.string(),
+  })
+  .map(({ device, added, changed, access, deletedAccess, action }) => ({
+    devices: device ? [someDevice(device[0], { revision: device[1], flags: 7 })] : [],
+    newCredentials: added === undefined ? [] : [credentialOf(added, added % 5, undefined)],
+    credentials: changed ? [credentialOf(changed[0], changed[0] % 5, changed[1])] : [],
+    access,
+    deletedAccess,
+    audit: { at: 1, actor: { kind: 'operator', name: 'kim', from: 'host' }, action, target: 't', detail: {} },
+  }));
+
+const credentialOf = (serial: number, key: number, reason: (typeof reasons)[number]): Credential =>
+  someCredential(`a${serial}`, {
+    keyId: someUuid(key),
+    issuedAt: serial,
+    ...(reason && { revoked: { at: 1, reason } }),
+  });
 
 const step: fc.Arbitrary<Step> = fc.oneof(
   fc.tuple(few, fc.integer({ min: 0, max: 3 }), fc.nat(100)).map(
@@ -66,8 +131,14 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   fc.tuple(fc.nat(9), few).map(
     ([serial, key]): Step =>
       async (store, model) => {
-        const credential = someCredential(`a${serial}`, { keyId: someUuid(key), issuedAt: serial });
+        const credential = credentialOf(serial, key, undefined);
         expect(await store.addCredential(credential)).toBe(model.addCredential(credential));
+      },
+  ),
+  changes.map(
+    (some): Step =>
+      async (store, model) => {
+        expect(await store.commit(some)).toBe(model.commit(some));
       },
   ),
   fc.tuple(few, fc.integer({ min: 1, max: 3 }), fc.option(few, { nil: undefined })).map(
@@ -109,6 +180,16 @@ describe('the embedded store and a simple model', () => {
 async function agree(store: Store, model: Model): Promise<void> {
   const byId = (a: { keyId: string }, b: { keyId: string }): number => (a.keyId < b.keyId ? -1 : 1);
   expect(await store.devices({ limit: 100 })).toEqual([...model.devices.values()].sort(byId));
+  const live = [...model.credentials.values()].sort((a, b) => (a.serial < b.serial ? -1 : 1));
+  expect(await store.allCredentials({ limit: 100 })).toEqual(live);
+  expect(await store.revoked('a1b2', 0)).toEqual(live.filter(({ revoked }) => revoked));
+  await agreeOnAccess(store, [...model.access.values()]);
+  const lines = await store.audit({ limit: 100 });
+  expect(lines.map(({ action }) => action)).toEqual(model.actions);
+  lines.reduce<Pick<AuditEntry, 'seq' | 'hash'>>((before, line) => {
+    expect(auditFault(before, line)).toBeUndefined();
+    return line;
+  }, auditStart);
   const newest = [...model.attempts.values()].sort((a, b) => (a.attempt.id < b.attempt.id ? 1 : -1));
   expect((await store.attempts({ limit: 100 })).map(({ id, keyId }) => ({ id, keyId }))).toEqual(
     newest.map(({ attempt, keyId }) => ({ id: attempt.id, keyId })),
@@ -123,3 +204,22 @@ async function agree(store: Store, model: Model): Promise<void> {
     expect((await store.attempts({ keyId, limit: 100 })).map(({ id }) => id)).toEqual(filed);
   }
 }
+
+async function agreeOnAccess(store: Store, entries: readonly AccessEntry[]): Promise<void> {
+  const key = ({ list, device }: AccessEntry): string => accessKey(list, device);
+  const inOrder = entries.toSorted((a, b) => (key(a) < key(b) ? -1 : 1));
+  expect(await store.access({ groupId, limit: 100 })).toEqual(inOrder);
+  for (const list of ['allow', 'deny'] as const) {
+    const own = inOrder.filter((one) => one.list === list);
+    expect(await store.hasAccess(groupId, list)).toBe(own.length > 0);
+    for (const subject of ['', 'a', 'aba', 'ba', '!x"', 'c']) {
+      const fitting = own.filter(({ device }) => fits(device.value, subject));
+      const exact = fitting.find(({ device }) => device.value === subject);
+      const found = await store.findAccess(groupId, list, { keyId: someUuid(1), serial: undefined, subject });
+      expect(found).toEqual(exact ?? fitting[0]);
+    }
+  }
+}
+
+const fits = (pattern: string, text: string): boolean =>
+  new RegExp(`^${pattern.replaceAll('*', '.*')}$`, 's').test(text);

@@ -70,6 +70,16 @@ export function storeConformance(name: string, prepare: () => Promise<StoreSubje
       });
     });
 
+    describe('fetched revocation lists', () => {
+      it('are kept by id', async () => {
+        const times = { thisUpdate: 1, nextUpdate: 2, fetchedAt: 3, triedAt: 4 };
+        const crl = { id: someUuid(1), url: 'http://ca.example/crl', pem: undefined, ...times, error: 'timed out' };
+        await store.crls.put(crl);
+        await reopen();
+        expect(await store.crls.get(crl.id)).toEqual(crl);
+      });
+    });
+
     describe('devices', () => {
       it('come back as they were put, with the next revision', async () => {
         const device = someDevice(1, { deviceId: someUuid(77), generation: 1, flags: 3, confirmedAt: 5 });

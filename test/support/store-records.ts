@@ -1,5 +1,6 @@
 import { uuidV4, uuidV7 } from '../../src/core/ids.ts';
 import { seededRandom } from '../../src/core/random.ts';
+import { enrollmentGroup, x509Attestation } from '../../src/provision/group.ts';
 import type { AttemptEntry, Credential, Device, EnrollmentGroup, Hub } from '../../src/store/model.ts';
 
 /** Plain records for store tests: complete, and different wherever `seed` differs. */
@@ -16,13 +17,23 @@ export function someDevice(seed: number, changes: Partial<Device> = {}): Device 
     keyId: someUuid(seed),
     groupId: someUuid(1_000_001),
     ownerId: someUuid(1_000_002),
+    assignedOwner: undefined,
+    state: 'active',
+    stateSince: startOfRecords,
+    stateReason: undefined,
     deviceId: undefined,
     generation: 0,
+    resetAllowed: false,
     flags: 0,
     retry: { failures: 0, slot: undefined, expectedAt: undefined },
-    manufacturer: { subject: `CN=device ${seed}`, certificate: undefined },
+    manufacturer: { subject: `CN=device ${seed}`, serial: undefined, certificate: undefined },
     hubId: undefined,
     confirmedAt: undefined,
+    lastPeer: undefined,
+    lastSeenAt: undefined,
+    lineage: [],
+    alarms: [],
+    successor: undefined,
     createdAt: startOfRecords,
     updatedAt: startOfRecords,
     revision: 0,
@@ -34,28 +45,29 @@ export function someCredential(serial: string, changes: Partial<Credential> = {}
   return {
     serial,
     keyId: someUuid(1),
+    groupId: someUuid(3),
     deviceId: someUuid(2),
     generation: 1,
     certificate: `-----BEGIN CERTIFICATE-----\n${'QUJD'.repeat(200)}\n-----END CERTIFICATE-----\n`,
     notBefore: startOfRecords,
     notAfter: startOfRecords + 90 * 86_400_000,
     issuedAt: startOfRecords,
+    issuerKeyId: 'a1b2',
+    anchors: [],
+    revoked: undefined,
     ...changes,
   };
 }
 
 export function someGroup(seed: number, changes: Partial<EnrollmentGroup> = {}): EnrollmentGroup {
-  return {
+  return enrollmentGroup({
     id: someUuid(seed),
     name: `group ${seed}`,
     owner: { id: someUuid(seed + 1), name: 'somebody' },
-    enabled: true,
-    attestation: { x509: { anchors: ['pem'], intermediates: [], crls: [], expiredGrace: 0 }, psk: [] },
+    attestation: { x509: x509Attestation({ anchors: ['pem'] }) },
     hubs: [someUuid(seed + 2)],
-    identityLife: 1000,
-    ownerPsk: undefined,
     ...changes,
-  };
+  });
 }
 
 export function someHub(seed: number, changes: Partial<Hub> = {}): Hub {
@@ -65,6 +77,7 @@ export function someHub(seed: number, changes: Partial<Hub> = {}): Hub {
     gateways: ['coaps+tcp://gateway.example:5684'],
     provider: 'plgd',
     authorization: { type: 'built-in' },
+    source: 'file',
     ...changes,
   };
 }

@@ -78,10 +78,26 @@ describe('group commit', () => {
     const { commit, timers, medium } = subject();
     void commit.add([put('a', '')], true);
     timers.advanceTo(limits.store.commitDelay);
-    const ops = Array.from({ length: limits.store.queuedWrites }, (_, k) => put(`${k}`, ''));
-    void commit.add(ops, false);
+    for (let k = 0; k < limits.store.queuedWrites; k++) void commit.add([put(`${k}`, '')], false);
     await expect(commit.add([put('z', '')], true)).rejects.toMatchObject({ code: 'service.busy' });
     medium.finish();
+  });
+
+  it('takes one large lot beside what the others queue, whole, and refuses a second one and one without bound', async () => {
+    const { commit, timers, medium } = subject();
+    void commit.add([put('a', '')], true);
+    timers.advanceTo(limits.store.commitDelay);
+    const lot = (length: number): WriteOp[] => Array.from({ length }, (_, k) => put(`large ${k}`, ''));
+    const large = commit.add(lot(limits.store.queuedWrites + 1), true);
+    const small = commit.add([put('z', '')], true);
+    await expect(commit.add(lot(limits.store.largeBatch + 1), true)).rejects.toMatchObject({ code: 'service.busy' });
+    medium.finish();
+    await new Promise(setImmediate);
+    expect(medium.batches[1]?.keys).toHaveLength(limits.store.queuedWrites + 2);
+    medium.finish();
+    await Promise.all([large, small]);
+    const endless = { length: limits.store.batchWrites + 1 } as WriteOp[];
+    await expect(commit.add(endless, true)).rejects.toMatchObject({ code: 'service.busy' });
   });
 
   it('writes what is queued when it is closed, and takes nothing more', async () => {

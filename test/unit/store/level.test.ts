@@ -3,14 +3,18 @@ import { join } from 'node:path';
 import { Level } from 'level';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openLevelStore } from '../../../src/store/level.ts';
-import { storeConformance } from '../../support/store-conformance.ts';
+import { type StoreSubject, storeConformance } from '../../support/store-conformance.ts';
+import { storeOperationsConformance } from '../../support/store-operations-conformance.ts';
 import { attemptId, closed, opened, someUuid } from '../../support/store-records.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
 
-storeConformance('the embedded store', async () => {
+const embedded = async (): Promise<StoreSubject> => {
   const folder = await temporaryFolder();
   return { open: () => openLevelStore(join(folder.path, 'store')), destroy: folder.remove };
-});
+};
+
+storeConformance('the embedded store', embedded);
+storeOperationsConformance('the embedded store, for operators', embedded);
 
 describe('the folder of the embedded store', () => {
   let folder: Awaited<ReturnType<typeof temporaryFolder>>;
@@ -40,14 +44,14 @@ describe('the folder of the embedded store', () => {
   it('is refused when a newer firstboot has written it', async () => {
     await (await openLevelStore(path)).close();
     const db = new Level(path);
-    await db.put('meta!schema', '2');
+    await db.put('meta!schema', '3');
     await db.close();
     await expect(openLevelStore(path)).rejects.toMatchObject({
       code: 'service.store',
-      evidence: { folder: path, schema: '2', known: '1' },
+      evidence: { folder: path, schema: '3', known: '2' },
     });
     // The refusal leaves no lock behind.
-    await expect(openLevelStore(path)).rejects.toMatchObject({ evidence: { schema: '2' } });
+    await expect(openLevelStore(path)).rejects.toMatchObject({ evidence: { schema: '3' } });
   });
 
   it('is refused when it holds the database of another program', async () => {
@@ -78,6 +82,22 @@ describe('the folder of the embedded store', () => {
     expect((await again.attempts({ limit: 99 })).map(({ id }) => id)).toEqual(
       [...ids.slice(0, 4), ...ids.slice(-5)].reverse(),
     );
+    await again.close();
+  });
+
+  it('shows that the last line of the audit log has been taken out', async () => {
+    const store = await openLevelStore(path);
+    const actor = { kind: 'operator', name: 'kim', from: 'host' } as const;
+    for (const action of ['a', 'b']) await store.commit({ audit: { at: 1, actor, action, target: 't', detail: {} } });
+    await store.close();
+    const db = new Level(path);
+    await db.del(`audit!${'2'.padStart(16, '0')}`);
+    await db.close();
+    const again = await openLevelStore(path);
+    await expect(again.auditHead()).rejects.toMatchObject({ code: 'operator.audit', evidence: { seq: 2 } });
+    // The next line does not close the gap.
+    await again.commit({ audit: { at: 1, actor, action: 'c', target: 't', detail: {} } });
+    expect((await again.audit({ limit: 9 })).map(({ seq }) => seq)).toEqual([1, 3]);
     await again.close();
   });
 });

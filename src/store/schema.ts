@@ -1,0 +1,120 @@
+import { decodePem } from '../codec/pem.ts';
+import { toHex } from '../core/bytes.ts';
+import { FirstbootError, failure } from '../core/errors.ts';
+import { limits } from '../core/limits.ts';
+import { type Certificate, tryParseCertificate } from '../pki/certificate.ts';
+import { keys, put, under, type WriteOp } from './medium.ts';
+import type { Credential, Device, EnrollmentGroup, Hub } from './model.ts';
+import { parse, type Rows } from './rows.ts';
+
+const schemaVersion = '2';
+
+/**
+ * Checks whose data this is, brings it to the present schema and counts the opening.
+ * @returns how often the store has been opened
+ * @throws FirstbootError service.store when another program or a newer firstboot has written it
+ */
+export async function beginStore(rows: Rows, folder: string): Promise<number> {
+  const schema = rows.written(keys.schema);
+  if (schema === undefined && (await rows.keys({ after: '', before: '\uffff', limit: 1 })).length > 0) {
+    throw failure('service.store', { folder }, 'the folder holds a database of another program; choose an empty one');
+  }
+  if (schema === '1') await fromFirst(rows);
+  else if (schema !== undefined && schema !== schemaVersion) {
+    const fix = 'a newer firstboot wrote this store; run that version, or use another folder';
+    throw failure('service.store', { folder, schema, known: schemaVersion }, fix);
+  }
+  const epoch = Number(rows.written(keys.epoch) ?? 0) + 1;
+  await rows.write([put(keys.schema, schemaVersion), put(keys.epoch, String(epoch))], true);
+  return epoch;
+}
+
+/**
+ * Gives every record of schema 1 what schema 2 has beside it. A record that is through already stays as it is, and the number
+ * of the schema is written last: a process that is killed in the middle leaves the rest to the next one.
+ */
+async function fromFirst(rows: Rows): Promise<void> {
+  await rewrite(rows, 'group', group);
+  await rewrite(rows, 'hub', (hub: Hub): Hub => ({ ...hub, source: hub.source ?? 'file' }));
+  await rewrite(rows, 'device', device);
+  await rewrite(rows, 'credential', (one: Credential) => credential(one, rows));
+}
+
+async function rewrite<T>(rows: Rows, kind: string, renew: (row: T) => T): Promise<void> {
+  const { after, before } = under(kind);
+  for (let from = after; ; ) {
+    const page = await rows.rows({ after: from, before, limit: 500 });
+    const last = page.at(-1);
+    if (!last) return;
+    const ops = page.map(([key, text]): WriteOp => put(key, JSON.stringify(renew(JSON.parse(text) as T))));
+    await rows.write(ops, false);
+    from = last[0];
+  }
+}
+
+/** Fields that schema 1 did not have: whatever is there already counts. */
+type Old<T> = Partial<T>;
+
+function group(row: EnrollmentGroup & { readonly identityLife?: number }): EnrollmentGroup {
+  const { identityLife, ...present } = row;
+  const { x509, psk, pins } = present.attestation as Old<EnrollmentGroup['attestation']>;
+  const old = {
+    source: 'file',
+    admission: 'auto',
+    allow: [],
+    deny: [],
+    deviceIds: { type: 'own' },
+    certificate: {
+      keys: ['P-256', 'P-384'],
+      life: identityLife ?? limits.pki.identityDays,
+      usages: ['clientAuth', 'serverAuth', 'ocfIdentity'],
+    },
+    allocation: { type: 'first' },
+    reprovisioning: 'migrate',
+    clones: 'alarm',
+  } satisfies Old<EnrollmentGroup>;
+  return {
+    ...old,
+    ...present,
+    attestation: {
+      x509: x509 && { ...{ leads: [], crlUrls: [] }, ...x509 },
+      psk: (psk ?? []).map((one) => ({ ...{ derived: false }, ...one })),
+      pins: pins ?? [],
+    },
+  };
+}
+
+function device(row: Device): Device {
+  const old = {
+    state: 'active',
+    stateSince: row.createdAt,
+    resetAllowed: false,
+    lineage: [],
+    alarms: [],
+  } satisfies Old<Device>;
+  const { certificate } = row.manufacturer;
+  const serial = row.manufacturer.serial ?? certificateOf(certificate)?.serial;
+  return { ...old, ...row, manufacturer: { ...row.manufacturer, serial } };
+}
+
+/** Its authority is named by the certificate itself. */
+function credential(row: Credential, rows: Rows): Credential {
+  const authority = certificateOf(row.certificate)?.authorityKeyId;
+  const old = {
+    groupId: parse<Device>(rows.written(keys.device(row.keyId)))?.groupId ?? '',
+    issuerKeyId: authority ? toHex(authority) : '',
+    anchors: [],
+  } satisfies Old<Credential>;
+  return { ...old, ...row };
+}
+
+function certificateOf(pem: string | undefined): Certificate | undefined {
+  if (pem === undefined) return undefined;
+  try {
+    const der = decodePem(pem)[0]?.der;
+    return der && tryParseCertificate(der);
+  } catch (error) {
+    if (error instanceof FirstbootError) return undefined;
+    throw error;
+  }
+}
