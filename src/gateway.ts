@@ -1,6 +1,12 @@
 import { createGateway, type Gateway, type GatewaySession } from './cloud/gateway.ts';
 import { expiryOf } from './cloud/gateway-identity.ts';
 import type { GatewayEvent } from './cloud/gateway-resources.ts';
+import {
+  type GuardedSession,
+  gatewayTrust,
+  RevocationGuard,
+  revocationsOverHttp,
+} from './cloud/gateway-revocations.ts';
 import { confirmOverHttp, type GatewayTokens, remoteGatewayTokens } from './cloud/gateway-tokens.ts';
 import { formatCoapUri } from './coap/uri.ts';
 import { type Millis, minutes, systemTimers, type Timers } from './core/clock.ts';
@@ -59,18 +65,21 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
     // The gateway only knows when a device has asked; the service's word about an arrival comes later.
     onEvent: (event) => options.onEvent?.(event.type === 'confirmed' ? { ...event, at: timers.now() } : event),
   });
+  const fetch = revocationsOverHttp(options.issuer, timers);
+  const guard = new RevocationGuard({ fetch, trustAnchors: () => options.trustAnchors, timers, log });
+  await guard.fresh(timers.now());
   const context = gatewayContext({
     transport: transport === 'coaps' ? 'datagram' : 'stream',
-    identity: options.identity,
-    trustAnchors: options.trustAnchors,
+    credentials: () => options,
+    guard,
     threads: 'when-busy',
   });
-  const owner = gatewayOwner({ gateway, timers });
+  const owner = gatewayOwner({ gateway, guard, timers });
   const listen = transport === 'coaps' ? listenUdp : listenTcp;
   const server = await listen({
     host: options.host,
     port: options.port,
-    context: () => context,
+    context,
     owner,
     timers,
     random,
@@ -81,6 +90,7 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
     devices: () => gateway.devices(),
     close: async () => {
       await server.close();
+      guard.stop();
       await gateway.settled();
     },
   };
@@ -102,32 +112,47 @@ async function tokensOf({ issuer, hubId, keepWaiting }: GatewayOptions, timers: 
   }
 }
 
-/** What a gateway shows to devices and asks of them. */
-export function gatewayContext({
-  trustAnchors,
-  ...options
-}: Pick<SecureContextOptions, 'transport' | 'threads' | 'clock' | 'mtu'> & {
+/** What a gateway is with: its certificate, and the roots of those that devices come with, DER. */
+export interface GatewayCredentials {
   readonly identity: Identity;
   readonly trustAnchors: readonly Uint8Array[];
-}): SecureContext {
-  return createSecureContext({
-    ...options,
-    role: 'server',
-    trust: { anchors: trustAnchors, purpose: 'client' },
-    alpn: 'coap',
-  });
+}
+
+/** What a gateway shows to devices and asks of them, made again when its credentials or the revocation lists have changed. */
+export function gatewayContext({
+  credentials,
+  guard,
+  ...options
+}: Pick<SecureContextOptions, 'transport' | 'threads' | 'clock' | 'mtu'> & {
+  readonly credentials: () => GatewayCredentials;
+  readonly guard: RevocationGuard;
+}): () => SecureContext {
+  let made:
+    | (GatewayCredentials & { readonly crls: readonly Uint8Array[]; readonly context: SecureContext })
+    | undefined;
+  return () => {
+    const { identity, trustAnchors } = credentials();
+    const crls = guard.crls();
+    if (made?.identity !== identity || made.trustAnchors !== trustAnchors || made.crls !== crls) {
+      const trust = gatewayTrust(trustAnchors, crls);
+      const context = createSecureContext({ ...options, identity, role: 'server', trust, alpn: 'coap' });
+      made = { identity, trustAnchors, crls, context };
+    }
+    return made.context;
+  };
 }
 
 export interface GatewayServing {
   readonly gateway: Gateway;
+  readonly guard: RevocationGuard;
   readonly timers: Timers;
   /** Counts the requests that are being answered; default: nobody wants to know. */
   readonly inFlight?: InFlight;
 }
 
 /** Joins what the transports deliver to the gateway. */
-export function gatewayOwner({ gateway, timers, inFlight = new InFlight() }: GatewayServing): SessionOwner {
-  return (session) => serveDevice(session, { gateway, timers, inFlight });
+export function gatewayOwner({ inFlight = new InFlight(), ...serving }: GatewayServing): SessionOwner {
+  return (session) => serveDevice(session, { ...serving, inFlight });
 }
 
 /** Returns how to give it up. */
@@ -135,18 +160,27 @@ function closeAt(end: Millis | undefined, session: Session, timers: Timers): () 
   return end === undefined ? () => undefined : timers.schedule(end, () => session.close());
 }
 
-/** One session with the gateway; its requests are answered in order. */
-function serveDevice(session: Session, { gateway, timers, inFlight }: Required<GatewayServing>): SessionReceiver {
+/** One session with the gateway; its requests are answered in order, the first one once its certificate is known not to be revoked. */
+function serveDevice(
+  session: Session,
+  { gateway, guard, timers, inFlight }: Required<GatewayServing>,
+): SessionReceiver {
   let visitor: GatewaySession | undefined;
+  let guarded: GuardedSession | undefined;
   let forget = (): void => undefined;
   let last: Promise<void> = Promise.resolve();
   return (event, now) => {
     switch (event.type) {
-      case 'established':
-        visitor = { certificate: event.session.peer?.presented[0] };
+      case 'established': {
+        const presented = event.session.peer?.presented ?? [];
+        const entered: GuardedSession = { presented, close: () => session.close() };
+        visitor = { certificate: presented[0] };
+        guarded = entered;
         // A renewed device comes back with its new certificate; one that was not renewed is out (contract, plgd-service 4, 29).
         forget = closeAt(expiryOf(visitor.certificate), session, timers);
+        last = inFlight.track(guard.enter(entered, now));
         break;
+      }
       case 'request': {
         const from = visitor;
         if (!from) break;
@@ -158,6 +192,7 @@ function serveDevice(session: Session, { gateway, timers, inFlight }: Required<G
       case 'closed': {
         const from = visitor;
         forget();
+        if (guarded) guard.leave(guarded);
         if (from) last = inFlight.track(last.then(() => gateway.closed(from, now)));
         break;
       }

@@ -87,13 +87,15 @@ export async function startSimulatedSite(options: SimulatedSiteOptions): Promise
   const out = new Set<SiteFault>();
   const tokens = faultyTokens(createTokenSource({ issuer, timers }), out);
   let service: SimulatedService | undefined;
+  let { authority }: { authority: Authority } = pki;
 
   const gateways = (options.gateways ?? [1]).map((count, hub) => {
     const hubId = hub === 0 ? developmentHub.id : uuidV4(random);
     return Array.from({ length: count }, (_, at) => {
       const host = `gateway-${hub + 1}-${at + 1}`;
       return new SimulatedGateway({
-        ...{ network, pki, hubId, host, issuer, timers, inFlight, random, mtu },
+        ...{ network, hubId, host, issuer, timers, inFlight, random, mtu },
+        authority: () => authority,
         provisioner: () => service?.composition?.provisioner,
         ...(options.log && { log: options.log }),
         ...(options.meddleGateway && { meddle: options.meddleGateway }),
@@ -101,6 +103,7 @@ export async function startSimulatedSite(options: SimulatedSiteOptions): Promise
     });
   });
   const settings = siteSettings(options, pki, gateways);
+  authority = settings.authority;
   const running = await SimulatedService.create({
     ...{ network, tokens, timers, inFlight, random, mtu },
     settings: { ...settings, authority: faultyAuthority(settings.authority, out) },
@@ -191,7 +194,7 @@ function siteSettings(
     // Devices bring what is between them and the root: one that does not is refused, as at a service that was never told.
     attestation: { ...attestation, x509: attestation.x509 && { ...attestation.x509, intermediates: [] } },
     hubs: hubs.map(({ id }) => id),
-    identityLife: identityLife ?? group.identityLife,
+    certificate: { ...group.certificate, life: identityLife ?? group.certificate.life },
   }));
   const settings = { ...made, hubs, groups };
   return change?.(settings, pki) ?? settings;
@@ -200,7 +203,19 @@ function siteSettings(
 /** Issues nothing during an outage: 5.03. */
 function faultyAuthority(authority: Authority, out: ReadonlySet<SiteFault>): Authority {
   return {
-    ...authority,
+    // Read anew each time: it may roll over while the service runs.
+    get root() {
+      return authority.root;
+    },
+    get chain() {
+      return authority.chain;
+    },
+    get trustAnchors() {
+      return authority.trustAnchors;
+    },
+    get issuers() {
+      return authority.issuers;
+    },
     get issuing() {
       if (out.has('authority-outage')) throw failure('service.busy', { away: 'authority' }, 'wait until it is back');
       return authority.issuing;

@@ -11,7 +11,9 @@ export interface GatewayDevice {
   readonly online: boolean;
   readonly signedUpAt: Millis | undefined;
   readonly signedInAt: Millis | undefined;
-  /** The provisioning service has been told of its arrival. */
+  /** SHA-256 of the identity certificate that it last signed in with, hex. */
+  readonly certificate: string | undefined;
+  /** The provisioning service has been told of its arrival with that certificate. */
   readonly confirmed: boolean;
   /** What it published, each with its instance number `ins`. */
   readonly links: readonly PublishedLink[];
@@ -78,6 +80,7 @@ const unknownDevice = (deviceId: Uuid): GatewayDevice => ({
   online: false,
   signedUpAt: undefined,
   signedInAt: undefined,
+  certificate: undefined,
   confirmed: false,
   links: [],
 });

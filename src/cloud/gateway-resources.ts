@@ -21,6 +21,8 @@ type GatewayEventName = 'signed-up' | 'online' | 'offline' | 'refreshed' | 'sign
 export interface SessionState {
   /** From the identity certificate; what bodies say only has to agree. */
   readonly deviceId: Uuid;
+  /** SHA-256 of that certificate, hex. */
+  readonly certificate: string;
   closed: boolean;
   /** The token the device signed in with; undefined: it has not, or has signed out. */
   signedIn: Secret<string> | undefined;

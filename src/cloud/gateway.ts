@@ -2,13 +2,14 @@ import type { IncomingRequest, OutgoingResponse } from '../coap/endpoint.ts';
 import { contentFormat, negotiate } from '../coap/formats.ts';
 import { findOption, optionNumber, uintOption } from '../coap/options.ts';
 import { type CborMap, encodeCbor } from '../codec/cbor.ts';
-import { utf8 } from '../core/bytes.ts';
+import { noBytes, utf8 } from '../core/bytes.ts';
 import type { Millis } from '../core/clock.ts';
 import { type ErrorCode, errorTable, FirstbootError } from '../core/errors.ts';
 import type { Uuid } from '../core/ids.ts';
 import { limits } from '../core/limits.ts';
 import { type Log, silentLog } from '../core/log.ts';
 import type { Secret } from '../core/secret.ts';
+import { fingerprint } from '../pki/certificate.ts';
 import { type GatewayDevice, GatewayDevices } from './gateway-devices.ts';
 import { identityOf } from './gateway-identity.ts';
 import { type Answer, type GatewayEvent, type SessionState, type Visit, visit } from './gateway-resources.ts';
@@ -110,7 +111,8 @@ class SmallCloud implements Gateway {
       this.log.info({ ...identity.refusal.evidence }, errorTable[identity.refusal.code].text);
       return identity.refusal.code;
     }
-    const state: SessionState = { deviceId: identity.value, closed: false, signedIn: undefined };
+    const certificate = fingerprint(session.certificate ?? noBytes);
+    const state: SessionState = { deviceId: identity.value, certificate, closed: false, signedIn: undefined };
     this.sessions.set(session, state);
     return state;
   }
@@ -130,15 +132,18 @@ class SmallCloud implements Gateway {
   }
 
   private online(state: SessionState, owner: string, accessToken: Secret<string>, now: Millis): void {
-    const { deviceId } = state;
+    const { deviceId, certificate } = state;
     if (state.closed) return;
     // A device whose old session has not been noticed to be dead comes by a new one: the old one signs nobody out.
     for (const other of this.sessions.values()) {
       if (other.deviceId === deviceId && other !== state) other.signedIn = undefined;
     }
-    const wasOnline = this.known.get(deviceId)?.online ?? false;
+    const before = this.known.get(deviceId);
+    const wasOnline = before?.online ?? false;
     state.signedIn = accessToken;
-    this.known.change(deviceId, { owner, online: true, signedInAt: now });
+    // Provisioned anew, it arrives anew: its service may have begun anew with it.
+    const confirmed = before?.confirmed === true && before.certificate === certificate;
+    this.known.change(deviceId, { owner, online: true, signedInAt: now, certificate, confirmed });
     if (!wasOnline) this.deps.onEvent?.({ type: 'online', deviceId, owner, at: now });
     this.confirmSoon(state, now);
   }

@@ -6,8 +6,10 @@ import { limits } from '../core/limits.ts';
 import type { Log } from '../core/log.ts';
 import type { RandomSource } from '../core/random.ts';
 import type { TokenSource } from '../provision/ports.ts';
+import type { Revocations } from '../provision/revocations.ts';
 import { claimNames, grantTypes, type SubjectGrant, TokenIssuer } from './issuer.ts';
 import { knownClient, type OauthClient } from './oauth-clients.ts';
+import { revocationRoutes } from './revocation-routes.ts';
 import { loadOrCreateTokenKey } from './token-key.ts';
 import { createTokenSource } from './tokens.ts';
 
@@ -24,7 +26,9 @@ export interface IssuerOptions {
   /** A cloud has seen the device arrive. */
   readonly confirm: (deviceId: Uuid) => Promise<Decision<unknown>>;
   /** Whether a device may still have new tokens for its old ones. */
-  readonly holds: (deviceId: Uuid) => Promise<boolean>;
+  readonly holds: (deviceId: Uuid, ownerId: Uuid | undefined) => Promise<boolean>;
+  /** Published here; default: there are none. */
+  readonly revocations?: () => Revocations;
   readonly timers: Timers;
   readonly random: RandomSource;
   readonly log: Log;
@@ -53,6 +57,7 @@ export async function startIssuer(options: IssuerOptions): Promise<Issuer> {
   acceptForms(server);
   answerErrors(server, options.log);
   routes(server, ready, options);
+  if (options.revocations) revocationRoutes(server, options.revocations, () => options.timers.now());
   const address = await listen(server, options);
   issuer = new TokenIssuer({ key, url: options.url?.replace(/\/$/, '') ?? address, random: options.random });
   return {
@@ -120,9 +125,10 @@ function routes(server: FastifyInstance, issuer: () => TokenIssuer, options: Iss
 
   const granted = async (decision: Decision<SubjectGrant>, reply: FastifyReply, at: Millis) => {
     if (!decision.ok) return oauthError(reply, 400, 'invalid_grant');
-    const { deviceId } = decision.value.subject;
+    const { deviceId, ownerId } = decision.value.subject;
     // A device that was reset, or whose group is disabled, does not live on in its tokens.
-    if (deviceId !== undefined && !(await options.holds(deviceId))) return oauthError(reply, 400, 'invalid_grant');
+    if (deviceId !== undefined && !(await options.holds(deviceId, ownerId)))
+      return oauthError(reply, 400, 'invalid_grant');
     const { accessToken, refreshToken, expiresAt } = decision.value;
     return {
       access_token: accessToken.reveal(),

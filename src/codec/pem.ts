@@ -11,11 +11,16 @@ export interface PemBlock {
 /**
  * Reads every block of a PEM document. Lines end in LF or CRLF; base64 must be canonical.
  * @param form 'file' allows text around the blocks, as `openssl x509 -text` writes it; 'wire' allows nothing but blocks.
+ * @param maxBytes of the whole document.
  * @throws FirstbootError pem.malformed with the line as evidence; also for encrypted keys, too many blocks or bytes.
  */
-export function decodePem(document: string | Uint8Array, form: 'file' | 'wire' = 'file'): PemBlock[] {
+export function decodePem(
+  document: string | Uint8Array,
+  form: 'file' | 'wire' = 'file',
+  maxBytes: number = limits.pem.bytes,
+): PemBlock[] {
   const text = asText(document);
-  if (text.length > limits.pem.bytes) throw malformed(1, `more than ${limits.pem.bytes} bytes`);
+  if (text.length > maxBytes) throw malformed(1, `more than ${maxBytes} bytes`);
   const lines = text.split(/\r?\n/);
   const blocks: PemBlock[] = [];
   for (let at = 0; at < lines.length; at++) {

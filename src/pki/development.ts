@@ -1,10 +1,12 @@
 import { join } from 'node:path';
 import { encodeCertificates } from '../codec/pem.ts';
+import { toHex } from '../core/bytes.ts';
 import type { Millis } from '../core/clock.ts';
 import { failure } from '../core/errors.ts';
 import type { Uuid } from '../core/ids.ts';
 import { type RandomSource, systemRandom } from '../core/random.ts';
-import { authorityFolder, createAuthority, createIssuing, createRoot, loadAuthority } from './authority.ts';
+import { createAuthority, createIssuing, createRoot, loadAuthority } from './authority.ts';
+import { authorityFolder } from './authority-folder.ts';
 import { parseCertificate } from './certificate.ts';
 import { createEndEntity, loopbackNames } from './end-entity.ts';
 import type { AltName } from './extension.ts';
@@ -20,6 +22,7 @@ import {
 import type { Authority, Issuer, KeyedChain } from './issuer.ts';
 import { type Subject, uuidOf, uuidSubject } from './name.ts';
 import { type CertificateProfile, profiles } from './profile.ts';
+import { keyIdOf } from './roll-over.ts';
 
 /** Everybody's certificates for a demo, a test or a first try: the parts certs/README.md describes. */
 export interface DevelopmentPki {
@@ -73,8 +76,7 @@ export function createDevelopmentPki(options: DevelopmentPkiOptions): Developmen
     };
   };
   const service = endEntity(serviceCa, profiles.service, { commonName: 'firstboot service' }, loopbackNames);
-  const gatewayNames: readonly AltName[] = [{ type: 'uri', value: `urn:uuid:${hubId}` }, ...loopbackNames];
-  const gateway = endEntity(authority.issuing, profiles.gateway, uuidSubject(hubId), gatewayNames);
+  const gateway = endEntity(authority.issuing, profiles.gateway, uuidSubject(hubId), gatewayNames(hubId));
   return {
     hubId,
     manufacturer: { root, intermediate },
@@ -94,6 +96,23 @@ export function createDevelopmentPki(options: DevelopmentPkiOptions): Developmen
 export async function writeDevelopmentPki(pki: DevelopmentPki, folder: string): Promise<void> {
   if (await writeFolder(folder, developmentFolder(pki))) return;
   throw failure('service.config', { folder }, 'the folder is not empty: name another one, or remove it');
+}
+
+/** What the hub's gateway shows: a certificate of the present issuing authority, a new one when that has rolled over. */
+export function gatewayIdentity({ gateway, authority, hubId }: DevelopmentPki, now: Millis): KeyedChain {
+  const { issuing, chain } = authority;
+  const [leaf] = gateway.chain;
+  const signer = leaf && parseCertificate(leaf).authorityKeyId;
+  if (signer && toHex(signer) === keyIdOf(issuing)) return gateway;
+  const fresh = createEndEntity({
+    issuer: issuing,
+    profile: profiles.gateway,
+    subject: uuidSubject(hubId),
+    altNames: gatewayNames(hubId),
+    now,
+    random: systemRandom,
+  });
+  return { chain: [...fresh.chain, ...chain], privateKey: fresh.privateKey };
 }
 
 /** Reads back what writeDevelopmentPki has written. @throws FirstbootError service.config */
@@ -128,12 +147,19 @@ export async function loadDevelopmentPki(folder: string, now: Millis): Promise<D
   };
 }
 
+const gatewayNames = (hubId: Uuid): readonly AltName[] => [
+  { type: 'uri', value: `urn:uuid:${hubId}` },
+  ...loopbackNames,
+];
+
 /** The names are plgd's; a device looks for them in its `pki_certs`. */
 const deviceFiles = { chain: 'mfgcrt.pem', key: 'mfgkey.pem', serviceCa: 'dpsca.pem' } as const;
 
 function developmentFolder(pki: DevelopmentPki): FolderContent {
   const { root, intermediate } = pki.manufacturer;
-  const authority = Object.entries(authorityFolder(pki.authority));
+  const authority = Object.entries(
+    authorityFolder({ ...pki.authority, next: undefined, previous: undefined, retired: [] }),
+  );
   const devices = pki.devices.flatMap(({ name, chain, privateKey, serviceCa }) => [
     [`devices/${name}/${deviceFiles.chain}`, publicFile(chain)] as const,
     [`devices/${name}/${deviceFiles.key}`, privateKeyFile(privateKey)] as const,
@@ -151,7 +177,7 @@ function developmentFolder(pki: DevelopmentPki): FolderContent {
     'service/service-key.pem': privateKeyFile(pki.service.privateKey),
     'gateway/gateway.pem': publicFile(pki.gateway.chain),
     'gateway/gateway-key.pem': privateKeyFile(pki.gateway.privateKey),
-    'gateway/ca.pem': publicFile([pki.authority.trustAnchor]),
+    'gateway/ca.pem': publicFile(pki.authority.trustAnchors),
     ...Object.fromEntries(authority.map(([name, file]) => [`authority/${name}`, file])),
     ...Object.fromEntries(devices),
   };

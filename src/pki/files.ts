@@ -137,7 +137,8 @@ async function requirePrivate(path: string, mode: string): Promise<void> {
   throw failure('service.config', evidence, `others can read a private key: chmod ${mode} ${path}`);
 }
 
-async function writeSynced(file: string, text: string, mode: number): Promise<void> {
+/** Makes a new file that is on the disk when this resolves. */
+export async function writeSynced(file: string, text: string, mode: number): Promise<void> {
   const handle = await open(file, 'wx', mode);
   try {
     await handle.chmod(mode);

@@ -25,6 +25,8 @@ export interface IdentityRequest {
   readonly serial: Uint8Array;
   /** From now on; default 90 days. Cut off at the end of the issuing authority. */
   readonly lifetime?: Millis;
+  /** Default: for all usages. */
+  readonly profile?: CertificateProfile;
 }
 
 export interface IssuedCertificate {
@@ -32,7 +34,7 @@ export interface IssuedCertificate {
   readonly certificate: Certificate;
   /** What the device gets: leaf, then issuing authority, DER; never the root. */
   readonly chain: readonly Uint8Array[];
-  /** The root, DER. */
+  /** What it shall trust, DER: the present root, then those that come or go. */
   readonly trustAnchors: readonly Uint8Array[];
 }
 
@@ -45,13 +47,13 @@ export async function issueIdentity(
   request: IdentityRequest,
   record: (issued: IssuedCertificate) => Promise<void>,
 ): Promise<Decision<IssuedCertificate>> {
-  const { authority, csr, deviceId, now, serial, lifetime } = request;
+  const { authority, csr, deviceId, now, serial, lifetime, profile = profiles.identity } = request;
   if (uuidOf(csr.subject) !== deviceId) {
     const evidence = { subject: csr.subject.text, expected: `CN=uuid:${deviceId}` };
     return refused('csr.subject', evidence, 'request the certificate for the id that the device announced');
   }
   const certificate = issueCertificate({
-    profile: profiles.identity,
+    profile,
     subject: uuidSubject(deviceId),
     altNames: [{ type: 'uri', value: `urn:uuid:${deviceId}` }],
     publicKey: csr.publicKey,
@@ -65,7 +67,7 @@ export async function issueIdentity(
     deviceId,
     certificate: certificate.value,
     chain: [certificate.value.der, ...authority.chain],
-    trustAnchors: [authority.trustAnchor],
+    trustAnchors: authority.trustAnchors,
   };
   await record(issued);
   return decided(issued);

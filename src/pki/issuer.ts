@@ -7,14 +7,16 @@ export interface Issuer {
   readonly privateKey: KeyObject;
 }
 
-/** Our own certificate authority: a root that signs only issuing authorities, and the one that signs devices. */
+/** Our own certificate authority: a root that signs only issuing authorities, and the one that signs devices now. */
 export interface Authority {
   readonly root: Issuer;
   readonly issuing: Issuer;
   /** What is delivered behind a leaf: the issuing authority, DER. Never the root (plgd-device, renewal trap). */
   readonly chain: readonly Uint8Array[];
-  /** The root, DER: what devices and gateways trust. */
-  readonly trustAnchor: Uint8Array;
+  /** What devices and gateways shall trust, DER: the present root, then those that come or go (roll-over). */
+  readonly trustAnchors: readonly Uint8Array[];
+  /** Every issuing authority whose certificates may be alive, the present one first: each has its revocation list. */
+  readonly issuers: readonly Issuer[];
 }
 
 /** A certificate chain with its key: DER, leaf first, no root. */

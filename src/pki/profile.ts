@@ -53,8 +53,12 @@ const years = (n: number): Millis => days(Math.floor(n * 365.25));
 const endEntityUsage = ['digitalSignature', 'keyAgreement'] as const;
 const authorityUsage = ['keyCertSign', 'cRLSign'] as const;
 
+/** What an identity certificate may be for, in the order in which it is written. */
+const identityUsages = ['clientAuth', 'serverAuth', 'ocfIdentity'] as const;
+export type IdentityUsage = (typeof identityUsages)[number];
+
 /** The reference device checks for all three in device-to-device handshakes; a hub's gateway is such a peer too. */
-const ocfUsages = [oids.clientAuth, oids.serverAuth, oids.ocfIdentity] as const;
+const ocfUsages = identityUsages.map((usage) => oids[usage]);
 
 const endEntity: BasicConstraints = { authority: false, pathLength: undefined };
 
@@ -105,3 +109,19 @@ export const profiles = {
     lifetime: years(2),
   }),
 } as const;
+
+/** The profile of identity certificates for these usages; each is made once. */
+export function identityProfile(usages: readonly IdentityUsage[]): CertificateProfile {
+  const wanted = identityUsages.filter((usage) => usages.includes(usage));
+  if (wanted.length === identityUsages.length) return profiles.identity;
+  const key = wanted.join();
+  const known = narrower.get(key);
+  if (known) return known;
+  const { fixed: _fixed, ...rules } = profiles.identity;
+  const made = certificateProfile({ ...rules, extendedKeyUsage: wanted.map((usage) => oids[usage]) });
+  narrower.set(key, made);
+  return made;
+}
+
+/** Seven at most: one for each choice of usages. */
+const narrower = new Map<string, CertificateProfile>();

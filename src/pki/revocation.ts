@@ -1,7 +1,9 @@
+import { tags } from '../codec/der-tags.ts';
 import {
   derBitString,
   derContext,
   derDocument,
+  derElement,
   derInteger,
   derSequence,
   derTime,
@@ -19,7 +21,22 @@ export interface RevokedCertificate {
   /** Hex, as Certificate.serial. */
   readonly serial: string;
   readonly revokedAt: Millis;
+  /** Default: unspecified, which is left out, as it should be (RFC 5280 §5.3.1). */
+  readonly reason?: CrlReason;
 }
+
+/** CRLReason (RFC 5280 §5.3.1), as far as it is for end entities and complete lists. */
+const reasonCodes = {
+  unspecified: 0,
+  keyCompromise: 1,
+  affiliationChanged: 3,
+  superseded: 4,
+  cessationOfOperation: 5,
+  certificateHold: 6,
+  privilegeWithdrawn: 9,
+} as const;
+
+export type CrlReason = keyof typeof reasonCodes;
 
 export interface CrlOptions {
   readonly issuer: Issuer;
@@ -35,7 +52,7 @@ export function createCrl({ issuer, revoked, thisUpdate, nextUpdate, number }: C
   const { certificate, privateKey } = issuer;
   const algorithm = signatureAlgorithmFor(privateKey);
   const keyId = certificate.subjectKeyId ?? subjectKeyIdOf(parsePublicKey(certificate.spki).key);
-  const entries = revoked.map(({ serial, revokedAt }) => derSequence(derUnsigned(fromHex(serial)), derTime(revokedAt)));
+  const entries = revoked.map(encodeEntry);
   const list = derSequence(
     derInteger(1),
     algorithm.der,
@@ -43,7 +60,7 @@ export function createCrl({ issuer, revoked, thisUpdate, nextUpdate, number }: C
     derTime(thisUpdate),
     derTime(nextUpdate),
     // An empty list is left out (RFC 5280 §5.1.2.6).
-    ...(entries.length > 0 ? [derSequence(...entries)] : []),
+    ...(entries.length > 0 ? [derElement(tags.sequence, Buffer.concat(entries))] : []),
     derContext(
       0,
       derSequence(
@@ -53,4 +70,11 @@ export function createCrl({ issuer, revoked, thisUpdate, nextUpdate, number }: C
     ),
   );
   return derDocument(list, algorithm.der, derBitString(signBytes(algorithm, list, privateKey)));
+}
+
+function encodeEntry({ serial, revokedAt, reason = 'unspecified' }: RevokedCertificate): Uint8Array {
+  const known = [derUnsigned(fromHex(serial)), derTime(revokedAt)];
+  if (reason === 'unspecified') return derSequence(...known);
+  const code = encodeExtension(oids.crlReason, false, derElement(tags.enumerated, Uint8Array.of(reasonCodes[reason])));
+  return derSequence(...known, derSequence(code));
 }

@@ -1,21 +1,23 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { createGateway, type Gateway } from '../cloud/gateway.ts';
-import { type GatewayTokens, localGatewayTokens } from '../cloud/gateway-tokens.ts';
+import { type FetchedLists, RevocationGuard } from '../cloud/gateway-revocations.ts';
+import { type GatewayGrant, type GatewayTokens, localGatewayTokens } from '../cloud/gateway-tokens.ts';
 import { TokenIssuer } from '../cloud/issuer.ts';
 import { tokenKey } from '../cloud/token-key.ts';
 import { formatCoapUri } from '../coap/uri.ts';
-import { minutes, type Timers } from '../core/clock.ts';
+import { type Millis, minutes, type Timers } from '../core/clock.ts';
 import { type Decision, failure, refused } from '../core/errors.ts';
 import type { Uuid } from '../core/ids.ts';
 import type { InFlight } from '../core/in-flight.ts';
 import { type Log, silentLog } from '../core/log.ts';
 import type { RandomSource } from '../core/random.ts';
 import type { VirtualNetwork } from '../fleet/virtual-network.ts';
-import { gatewayContext, gatewayOwner } from '../gateway.ts';
-import type { DevelopmentPki } from '../pki/development.ts';
+import { type GatewayCredentials, gatewayContext, gatewayOwner } from '../gateway.ts';
 import { createEndEntity } from '../pki/end-entity.ts';
+import type { Authority, Issuer } from '../pki/issuer.ts';
 import { uuidSubject } from '../pki/name.ts';
 import { profiles } from '../pki/profile.ts';
+import { ownerNamed } from '../provision/owner.ts';
 import type { Provisioner } from '../provision/session.ts';
 import type { SecureContext } from '../secure/association.ts';
 import type { SessionOwner } from '../transport/session.ts';
@@ -23,7 +25,8 @@ import { VirtualServer } from './server.ts';
 
 export interface SimulatedGatewayOptions {
   readonly network: VirtualNetwork;
-  readonly pki: DevelopmentPki;
+  /** Signs the gateway's certificate, and those that devices come with; it may roll over. */
+  readonly authority: () => Authority;
   readonly hubId: Uuid;
   readonly host: string;
   readonly issuer: TokenIssuer;
@@ -46,10 +49,12 @@ export class SimulatedGateway {
   private readonly options: SimulatedGatewayOptions;
   private readonly gateway: Gateway;
   private readonly contexts: { readonly datagram: () => SecureContext; readonly stream: () => SecureContext };
+  private readonly guard: RevocationGuard;
+  private credentials: (GatewayCredentials & { readonly signer: Issuer }) | undefined;
   private server: VirtualServer | undefined;
 
   constructor(options: SimulatedGatewayOptions) {
-    const { hubId, host, pki, inFlight, timers, random, mtu } = options;
+    const { hubId, host, inFlight, timers, mtu } = options;
     this.options = options;
     this.hubId = hubId;
     this.host = host;
@@ -62,21 +67,17 @@ export class SimulatedGateway {
       confirm: (deviceId, _, now) => inFlight.track(this.confirm(deviceId, now)),
       log: options.log ?? silentLog,
     });
-    const leaf = createEndEntity({
-      issuer: pki.authority.issuing,
-      profile: profiles.gateway,
-      subject: uuidSubject(hubId),
-      altNames: [{ type: 'uri', value: `urn:uuid:${hubId}` }],
-      now: timers.now(),
-      random,
+    this.guard = new RevocationGuard({
+      fetch: (now) => this.revocations(now),
+      trustAnchors: () => options.authority().trustAnchors,
+      timers,
+      log: options.log ?? silentLog,
+      inFlight,
     });
-    const identity = { chain: [...leaf.chain, ...pki.authority.chain], privateKey: leaf.privateKey };
-    const make = (transport: 'datagram' | 'stream'): (() => SecureContext) => {
-      const trustAnchors = [pki.authority.trustAnchor];
-      const context = gatewayContext({ transport, identity, trustAnchors, clock: 'simulated', mtu });
-      return () => context;
-    };
+    const make = (transport: 'datagram' | 'stream'): (() => SecureContext) =>
+      gatewayContext({ transport, credentials: () => this.present(), guard: this.guard, clock: 'simulated', mtu });
     this.contexts = { datagram: make('datagram'), stream: make('stream') };
+    this.present();
     this.up();
   }
 
@@ -95,7 +96,7 @@ export class SimulatedGateway {
       ...this.options,
       port,
       contexts: this.contexts,
-      owner: meddle(gatewayOwner({ gateway: this.gateway, timers, inFlight })),
+      owner: meddle(gatewayOwner({ gateway: this.gateway, guard: this.guard, timers, inFlight })),
       idle: minutes(3),
     });
   }
@@ -106,18 +107,47 @@ export class SimulatedGateway {
     this.server = undefined;
   }
 
+  /** Its certificate is new when the authority has rolled over, as at a gateway that is started again. */
+  private present(): GatewayCredentials {
+    const { authority, hubId, timers, random } = this.options;
+    const { issuing, chain, trustAnchors } = authority();
+    const { credentials: known } = this;
+    if (known?.signer === issuing && known.trustAnchors === trustAnchors) return known;
+    const leaf = createEndEntity({
+      issuer: issuing,
+      profile: profiles.gateway,
+      subject: uuidSubject(hubId),
+      altNames: [{ type: 'uri', value: `urn:uuid:${hubId}` }],
+      now: timers.now(),
+      random,
+    });
+    const identity = { chain: [...leaf.chain, ...chain], privateKey: leaf.privateKey };
+    this.credentials = { signer: issuing, identity, trustAnchors };
+    return this.credentials;
+  }
+
+  /** As from the service over HTTP. */
+  private async revocations(now: Millis): Promise<FetchedLists> {
+    const lists = await this.options.provisioner()?.revocations.all(now);
+    if (!lists) throw failure('service.busy', {}, 'the service is away');
+    return { lists: lists.map(({ der }) => der) };
+  }
+
   private tokens(): GatewayTokens {
     const { issuer, hubId, provisioner } = this.options;
     const local = localGatewayTokens(issuer, hubId);
-    // As the issuer does over HTTP: a device that was reset does not live on in its tokens.
-    const held = async <T>(deviceId: Uuid, grant: () => Promise<Decision<T>>): Promise<Decision<T>> =>
-      (await provisioner()?.holds(deviceId))
-        ? grant()
-        : refused('cloud.token', { deviceId }, 'provision the device again');
+    // As the issuer does over HTTP: a device that was reset, or has another owner, does not live on in its tokens.
+    const held = async (deviceId: Uuid, asked: Promise<Decision<GatewayGrant>>): Promise<Decision<GatewayGrant>> => {
+      const granted = await asked;
+      if (!granted.ok) return granted;
+      const { id: ownerId } = ownerNamed(granted.value.subject.owner);
+      if (await provisioner()?.holds(deviceId, ownerId)) return granted;
+      return refused('cloud.token', { deviceId }, 'provision the device again');
+    };
     return {
       verify: local.verify,
-      exchange: (token, deviceId, now) => held(deviceId, () => local.exchange(token, deviceId, now)),
-      refresh: (token, deviceId, now) => held(deviceId, () => local.refresh(token, deviceId, now)),
+      exchange: (token, deviceId, now) => held(deviceId, local.exchange(token, deviceId, now)),
+      refresh: (token, deviceId, now) => held(deviceId, local.refresh(token, deviceId, now)),
     };
   }
 

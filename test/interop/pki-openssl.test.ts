@@ -40,7 +40,7 @@ describe.skipIf(openssl.missing)(`certificates before verify of ${openssl.title}
     expect(await verify({ chain: device?.chain ?? [], anchors: [root], purpose: 'sslclient' })).toEqual([]);
     const serviceCa = pki.serviceCa.certificate.der;
     expect(await verify({ chain: pki.service.chain, anchors: [serviceCa], purpose: 'sslserver' })).toEqual([]);
-    const anchors = [pki.authority.trustAnchor];
+    const anchors = pki.authority.trustAnchors;
     expect(await verify({ chain: pki.gateway.chain, anchors, purpose: 'sslserver' })).toEqual([]);
     expect(await verify({ chain: pki.gateway.chain, anchors, purpose: 'sslclient' })).toEqual([]);
   });

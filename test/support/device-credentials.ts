@@ -43,7 +43,7 @@ export function issue(
   return { certificate: [issued.der, ...authority.chain].map((der) => encodePem('CERTIFICATE', der)).join('') };
 }
 
-const anchorPem = (): string => encodePem('CERTIFICATE', benchAuthority().trustAnchor);
+const anchorPem = (): string => encodePem('CERTIFICATE', benchAuthority().root.certificate.der);
 
 /** A good answer to the certificate request. */
 export const credentialsOf = (deviceId: string, certificate: string): CborMap => ({

@@ -100,9 +100,9 @@ function expectCredentials(body: CborMap, running: TestService): void {
   expect(leaf?.spki).toEqual(recordedCsrKey());
   // It schedules the renewal by the last certificate of the chain: no root may be there.
   expect(issuers.filter(({ selfIssued }) => selfIssued)).toEqual([]);
-  expect(chain.map(({ der }) => toHex(der))).not.toContain(toHex(running.pki.authority.trustAnchor));
+  expect(chain.map(({ der }) => toHex(der))).not.toContain(toHex(running.pki.authority.root.certificate.der));
   const anchors = ofUsage('trustca').flatMap(({ publicdata }) => decodeCertificates(publicdata.data));
-  expect(anchors.map(toHex)).toContain(toHex(running.pki.authority.trustAnchor));
+  expect(anchors.map(toHex)).toContain(toHex(running.pki.authority.root.certificate.der));
 }
 
 function recordedCsrKey(): Uint8Array {

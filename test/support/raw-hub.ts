@@ -47,7 +47,7 @@ export class RawHub {
       transport: 'stream',
       role: 'server',
       identity,
-      trust: { anchors: [pki.authority.trustAnchor], purpose: 'client' },
+      trust: { anchors: pki.authority.trustAnchors, purpose: 'client' },
     });
     return new RawHub(server, gateway, context);
   }

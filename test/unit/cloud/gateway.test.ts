@@ -250,6 +250,22 @@ describe('an arrival', () => {
     expect(events.map(({ type }) => type)).toEqual(['online', 'confirmed']);
   });
 
+  it('with another certificate is an arrival of its own: the device has been provisioned anew', async () => {
+    const confirmed: string[] = [];
+    const { gateway, ask, token } = await subject({
+      confirm: async (id) => {
+        confirmed.push(id);
+        return decided(undefined);
+      },
+    });
+    for (const session of [identitySession(), identitySession(), { certificate: leaf(`uuid:${deviceId}`) }]) {
+      await ask(signIn(token()), cloudTime, session);
+      await gateway.settled();
+      gateway.closed(session, cloudTime);
+    }
+    expect(confirmed).toEqual([deviceId, deviceId]);
+  });
+
   it('that could not be confirmed is confirmed when the device shows itself again', async () => {
     let calls = 0;
     const { gateway, ask, token } = await subject({

@@ -2,6 +2,7 @@ import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { toHex } from '../../../src/core/bytes.ts';
 import { days } from '../../../src/core/clock.ts';
 import { systemRandom } from '../../../src/core/random.ts';
 import { createAuthority, loadAuthority, loadOrCreateAuthority } from '../../../src/pki/authority.ts';
@@ -22,9 +23,9 @@ afterEach(async () => {
 
 describe('the authority', () => {
   it('delivers the issuing authority behind a leaf and never the root', () => {
-    const { chain, trustAnchor, root, issuing } = createAuthority(deps);
+    const { chain, trustAnchors, root, issuing } = createAuthority(deps);
     expect(chain).toEqual([issuing.certificate.der]);
-    expect(trustAnchor).toEqual(root.certificate.der);
+    expect(trustAnchors).toEqual([root.certificate.der]);
     expect(root.certificate.subject.text).toBe('O=Test, CN=Test Root CA');
     expect(issuing.certificate.subject.text).toBe('O=Test, CN=Test Issuing CA');
     expect(issuing.certificate.notAfter).toBeLessThanOrEqual(root.certificate.notAfter);
@@ -33,14 +34,20 @@ describe('the authority', () => {
   it('is made on first start and is the same on the next', async () => {
     const first = await loadOrCreateAuthority(folder, deps);
     const second = await loadOrCreateAuthority(folder, deps);
-    expect(second.trustAnchor).toEqual(first.trustAnchor);
+    expect(second.trustAnchors).toEqual(first.trustAnchors);
     expect(second.issuing.privateKey.equals(first.issuing.privateKey)).toBe(true);
   });
 
   it('keeps its keys to itself: 0600 in a 0700 folder', async () => {
     await loadOrCreateAuthority(folder, deps);
     expect((await stat(folder)).mode & 0o777).toBe(0o700);
-    expect((await readdir(folder)).toSorted()).toEqual(['issuing-key.pem', 'issuing.pem', 'root-key.pem', 'root.pem']);
+    expect((await readdir(folder)).toSorted()).toEqual([
+      'anchors.pem',
+      'issuing-key.pem',
+      'issuing.pem',
+      'root-key.pem',
+      'root.pem',
+    ]);
     for (const key of ['root-key.pem', 'issuing-key.pem']) {
       expect((await stat(join(folder, key))).mode & 0o777).toBe(0o600);
     }
@@ -62,7 +69,7 @@ describe('the authority', () => {
 
   it('is made once when two processes start at the same time', async () => {
     const starts = await Promise.all(Array.from({ length: 4 }, () => loadOrCreateAuthority(folder, deps)));
-    expect(new Set(starts.map(({ trustAnchor }) => Buffer.from(trustAnchor).toString('hex'))).size).toBe(1);
+    expect(new Set(starts.map(({ root }) => toHex(root.certificate.der))).size).toBe(1);
     expect(await readdir(parent)).toEqual(['authority']);
   });
 
@@ -70,9 +77,9 @@ describe('the authority', () => {
     const leftover = join(parent, '.authority.new-crashed');
     await mkdir(leftover);
     await writeFile(join(leftover, 'root-key.pem'), 'half a k');
-    const { trustAnchor } = await loadOrCreateAuthority(folder, deps);
+    const { trustAnchors } = await loadOrCreateAuthority(folder, deps);
     expect(await readdir(parent)).toEqual(['authority']);
-    expect((await loadAuthority(folder, now)).trustAnchor).toEqual(trustAnchor);
+    expect((await loadAuthority(folder, now)).trustAnchors).toEqual(trustAnchors);
   });
 
   it('fails clearly on a folder that lacks a file', async () => {

@@ -36,7 +36,9 @@ describe('the development PKI', () => {
     const [leaf = new Uint8Array(), issuing = new Uint8Array()] = pki.gateway.chain;
     expect(uuidOf(parseCertificate(leaf).subject)).toBe(hubId);
     expect(issuing).toEqual(pki.authority.issuing.certificate.der);
-    const [gateway, issuer, root] = [leaf, issuing, pki.authority.trustAnchor].map((der) => new X509Certificate(der));
+    const [gateway, issuer, root] = [leaf, issuing, pki.authority.root.certificate.der].map(
+      (der) => new X509Certificate(der),
+    );
     expect(issuer && gateway?.checkIssued(issuer) && gateway.verify(issuer.publicKey)).toBe(true);
     expect(root && issuer?.checkIssued(root) && issuer.verify(root.publicKey)).toBe(true);
   });
@@ -74,7 +76,7 @@ describe('the development PKI', () => {
     );
     expect(back.service.chain).toEqual(pki.service.chain);
     expect(back.gateway.privateKey.equals(pki.gateway.privateKey)).toBe(true);
-    expect(back.authority.trustAnchor).toEqual(pki.authority.trustAnchor);
+    expect(back.authority.trustAnchors).toEqual(pki.authority.trustAnchors);
     expect(back.manufacturer.intermediate.certificate.der).toEqual(pki.manufacturer.intermediate.certificate.der);
   });
 

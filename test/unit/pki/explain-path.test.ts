@@ -3,6 +3,7 @@ import { days } from '../../../src/core/clock.ts';
 import type { Refusal } from '../../../src/core/errors.ts';
 import { explainPath } from '../../../src/pki/explain-path.ts';
 import type { PathError, PeerChain } from '../../../src/pki/path.ts';
+import { type Made, makeCertificate } from '../../support/chains.ts';
 import { type IdentityName, makeIdentities } from '../../support/identities.ts';
 
 const now = Date.parse('2026-11-21T12:00:00Z');
@@ -29,13 +30,14 @@ describe('explainPath', () => {
         subject: 'O=Acme, CN=device-0001',
         notAfter: new Date(now - days(1)).toISOString(),
         now: new Date(now).toISOString(),
+        since: 'expired 1 day ago',
       },
-      fix: 'renew the device certificate, or allow expired ones in the enrollment group',
+      fix: 'renew the device certificate, or give an enrollment group a longer grace for expired ones',
     });
     expect(refusal('expiredIntermediate', [[1, 'CERT_HAS_EXPIRED']])).toMatchObject({
-      code: 'attest.expired',
+      code: 'attest.authority-expired',
       evidence: { depth: 1, subject: 'O=Acme, CN=Acme Expired Intermediate CA' },
-      fix: expect.stringContaining('the authority O=Acme, CN=Acme Expired Intermediate CA'),
+      fix: expect.stringContaining('renewed certificate of O=Acme, CN=Acme Expired Intermediate CA'),
     });
   });
 
@@ -92,10 +94,10 @@ describe('explainPath', () => {
 
   it('tells an authority that has the name but not the key of a registered one', () => {
     const { code, evidence, fix } = refusal('lookAlikeAuthority', [[1, 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY']]);
-    expect(code).toBe('attest.unknown-issuer');
+    expect(code).toBe('attest.issuer-key');
     expect(evidence.registeredKeyId).toMatch(/^[0-9a-f]{40}$/);
     expect(evidence.authorityKeyId).not.toBe(evidence.registeredKeyId);
-    expect(fix).toContain('has another key');
+    expect(fix).toContain('has probably renewed it');
     const leafOnly = named.lookAlikeAuthority.chain.slice(0, 1);
     const known = [...anchors, ...intermediates];
     expect(refusalOf(leafOnly, missing, known).evidence.registeredKeyId).toMatch(/^[0-9a-f]{40}$/);
@@ -103,20 +105,52 @@ describe('explainPath', () => {
 
   it('tells a device that acts as an authority, though OpenSSL only misses an issuer', () => {
     expect(refusal('endEntityAsAuthority', missing)).toMatchObject({
-      code: 'attest.invalid-chain',
-      fix: 'O=Acme, CN=device acting as CA has signed but is no authority: it needs CA:TRUE and keyCertSign',
+      code: 'attest.not-an-authority',
+      fix: 'O=Acme, CN=device acting as CA has signed but is no authority: it needs CA:TRUE and the key usage keyCertSign',
     });
+  });
+
+  it('blames the clock only when nothing of the chain is valid yet, the leaf included, and names the time', async () => {
+    const dated = async (subject: string, notBefore: number, issuer?: Made): Promise<Made> =>
+      makeCertificate({
+        subject,
+        notBefore: new Date(notBefore),
+        ca: subject !== 'CN=leaf',
+        ...(issuer && { issuer }),
+      });
+    const fixAt = async (leafFrom: number): Promise<string> => {
+      const upper = await dated('CN=upper', now + days(3));
+      const lower = await dated('CN=lower', now + days(3), upper);
+      const leaf = await dated('CN=leaf', leafFrom, lower);
+      const late: Findings = [
+        [1, 'CERT_NOT_YET_VALID'],
+        [2, 'CERT_NOT_YET_VALID'],
+      ];
+      const presented = [leaf, lower, upper].map(({ der }) => der);
+      return refusalOf(presented, leafFrom > now ? [[0, 'CERT_NOT_YET_VALID'], ...late] : late, anchors).fix;
+    };
+    expect(await fixAt(now + days(3))).toContain(
+      `no certificate of the chain is valid yet at ${new Date(now).toISOString()}`,
+    );
+    expect(await fixAt(now - days(1))).toMatch(
+      /^compare the clock .*; the authority CN=upper may have been issued for later/,
+    );
   });
 
   it.each<[IdentityName, string, string, string]>([
     ['selfSigned', 'DEPTH_ZERO_SELF_SIGNED_CERT', 'attest.self-signed', 'registered manufacturer authority'],
-    ['notYetValid', 'CERT_NOT_YET_VALID', 'attest.not-yet-valid', 'check the clock of this service'],
+    [
+      'notYetValid',
+      'CERT_NOT_YET_VALID',
+      'attest.not-yet-valid',
+      'the clocks of this machine and of the factory differ',
+    ],
     ['serverUsageOnly', 'INVALID_PURPOSE', 'attest.wrong-usage', 'clientAuth'],
     ['weakKey', 'EE_KEY_TOO_SMALL', 'attest.weak-key', 'P-256'],
     ['sha1Signature', 'CA_MD_TOO_WEAK', 'attest.weak-key', 'SHA-256'],
     ['revoked', 'CERT_REVOKED', 'attest.revoked', 'has revoked'],
-    ['unknownCriticalExtension', 'UNHANDLED_CRITICAL_EXTENSION', 'attest.invalid-chain', 'RFC 5280'],
-    ['good', 'UNABLE_TO_GET_CRL', 'attest.invalid-chain', 'revocation list'],
+    ['unknownCriticalExtension', 'UNHANDLED_CRITICAL_EXTENSION', 'attest.critical-extension', 'not critical'],
+    ['good', 'UNABLE_TO_GET_CRL', 'attest.revocation-list', 'revocation list'],
     ['good', 'SOMETHING_NEW', 'attest.invalid-chain', 'RFC 5280'],
   ])('maps %s with %s to %s', (name, finding, code, fix) => {
     const found = refusal(name, [[0, finding]]);
@@ -133,7 +167,7 @@ describe('explainPath', () => {
 
   it('refuses a leaf that is not strict DER, even when OpenSSL let it pass', () => {
     const chain: PeerChain = { presented: [Uint8Array.of(0x30, 0x80)], path: [], errors: [] };
-    expect(explainPath(chain, now)).toMatchObject({ ok: false, refusal: { code: 'attest.invalid-chain' } });
+    expect(explainPath(chain, now)).toMatchObject({ ok: false, refusal: { code: 'attest.unreadable' } });
   });
 });
 
