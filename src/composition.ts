@@ -1,20 +1,21 @@
+import { applyPolicy } from './config/apply.ts';
 import type { Timers } from './core/clock.ts';
-import type { Uuid } from './core/ids.ts';
 import type { InFlight } from './core/in-flight.ts';
 import type { Log } from './core/log.ts';
 import type { RandomSource } from './core/random.ts';
 import { createOcfDialect } from './dialects/ocf/dialect.ts';
 import type { Authority } from './pki/issuer.ts';
 import { PolicySource } from './provision/policy.ts';
-import type { EntryListener, TokenSource } from './provision/ports.ts';
+import type { AllocationSource, EntryListener, TokenSource } from './provision/ports.ts';
 import { createProvisioner, type Provisioner } from './provision/session.ts';
 import type { Identity, SecureContext } from './secure/association.ts';
 import { createSecureContext } from './secure/engine.ts';
 import { serveDevices } from './serving.ts';
-import type { EnrollmentGroup, Hub } from './store/model.ts';
-import type { Store, Table } from './store/store.ts';
+import type { Actor, EnrollmentGroup, Hub } from './store/model.ts';
+import type { Store } from './store/store.ts';
 import { Alarm } from './transport/alarm.ts';
 import type { SessionOwner } from './transport/session.ts';
+import { keepTidy } from './upkeep.ts';
 
 /** What a service is made of, wherever it listens. */
 export interface CompositionOptions {
@@ -23,10 +24,14 @@ export interface CompositionOptions {
   readonly identity: Identity;
   /** Signs what devices get. */
   readonly authority: Authority;
-  /** The policy: written into the store, in place of whatever groups and hubs are there from an earlier one. */
+  /** The policy: written into the store in place of what was written so before; groups and hubs of operators stay. */
   readonly groups: readonly EnrollmentGroup[];
   readonly hubs: readonly Hub[];
+  /** Where it is written, for the audit log. Default: in a program. */
+  readonly policyFrom?: PolicyFrom;
   readonly tokens: TokenSource;
+  /** For groups whose hubs a webhook allocates. */
+  readonly allocation?: AllocationSource;
   readonly timers: Timers;
   readonly random: RandomSource;
   readonly log: Log;
@@ -37,6 +42,13 @@ export interface CompositionOptions {
   readonly clock: 'system' | 'simulated';
   /** Counts what sessions have begun; default: one of its own. */
   readonly inFlight?: InFlight;
+}
+
+export interface PolicyFrom {
+  /** File or folder. */
+  readonly name: string;
+  /** Host. */
+  readonly host: string;
 }
 
 /** A service without a way in: transports hand their sessions to `owner`. */
@@ -53,9 +65,8 @@ export interface Composition {
 
 /** Joins store, policy, pipeline and dialect. @throws FirstbootError service.store, service.config */
 export async function composeService(options: CompositionOptions): Promise<Composition> {
-  const { store, authority, tokens, timers, random, log, onEntry, inFlight } = options;
-  await replaceAll(store.hubs, options.hubs);
-  await replaceAll(store.groups, options.groups);
+  const { store, authority, tokens, allocation, timers, random, log, onEntry, inFlight } = options;
+  await loadPolicy(options);
   const policy = await PolicySource.load(store, log);
   const provisioner = createProvisioner({
     store,
@@ -64,6 +75,7 @@ export async function composeService(options: CompositionOptions): Promise<Compo
     tokens,
     random,
     log,
+    ...(allocation && { allocation }),
     ...(onEntry && { onEntry }),
   });
   await provisioner.restore(timers.now());
@@ -71,6 +83,7 @@ export async function composeService(options: CompositionOptions): Promise<Compo
     provisioner.handleTimeout(now);
     return provisioner.nextTimeout();
   });
+  const stopUpkeep = keepTidy({ store, timers, log, ...(inFlight && { inFlight }) });
   const serving = serveDevices({
     provisioner,
     dialect: createOcfDialect({ log }),
@@ -86,14 +99,22 @@ export async function composeService(options: CompositionOptions): Promise<Compo
     idle: () => serving.idle(),
     stop: async () => {
       sweep.stop();
+      await stopUpkeep();
       await provisioner.sweep(timers.now());
     },
   };
 }
 
-async function replaceAll<T extends { readonly id: Uuid }>(table: Table<T>, rows: readonly T[]): Promise<void> {
-  for (const row of rows) await table.put(row);
-  for (const { id } of await table.list()) if (!rows.some((row) => row.id === id)) await table.delete(id);
+async function loadPolicy({ store, groups, hubs, timers, log, policyFrom }: CompositionOptions): Promise<void> {
+  const { name, host } = policyFrom ?? { name: 'program', host: 'localhost' };
+  const actor: Actor = { kind: 'file', name, from: host };
+  const { effects } = await applyPolicy({ store, now: () => timers.now(), actor }, { groups, hubs });
+  for (const effect of effects) log.info({ policy: name }, effect);
+  const known = new Set((await store.hubs.list()).map(({ id }) => id));
+  for (const group of await store.groups.list()) {
+    const [missing] = group.hubs.filter((id) => !known.has(id));
+    if (missing !== undefined) log.warn({ group: group.name, hub: missing }, 'a group names a hub that is not there');
+  }
 }
 
 /** One context a transport, made again when the policy's trust has changed: contexts themselves never change. */
@@ -120,7 +141,7 @@ function deviceContexts(
       identity,
       trust: { ...trust, purpose: 'client' },
       peerCertificate: 'require',
-      ...(psk.size > 0 && { psk: 'lookup' }),
+      ...(psk.byName.size > 0 && { psk: 'lookup' }),
       alpn: 'coap',
       mtu,
       clock,

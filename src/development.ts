@@ -1,11 +1,12 @@
 import { encodePem } from './codec/pem.ts';
-import { groupIdOf, ownerNamed } from './config/policy.ts';
+import { groupIdOf } from './config/group.ts';
 import { type Millis, systemTimers } from './core/clock.ts';
 import type { Uuid } from './core/ids.ts';
-import { limits } from './core/limits.ts';
 import { systemRandom } from './core/random.ts';
 import { type DevelopmentPki, createDevelopmentPki as makePki } from './pki/development.ts';
 import type { Authority } from './pki/issuer.ts';
+import { enrollmentGroup, x509Attestation } from './provision/group.ts';
+import { ownerNamed } from './provision/owner.ts';
 import type { Identity } from './secure/association.ts';
 import type { EnrollmentGroup, Hub } from './store/model.ts';
 
@@ -44,30 +45,25 @@ export function developmentSettings(
     gateway = developmentHub.gateway,
   }: { readonly owner?: string; readonly gateway?: string } = {},
 ): DevelopmentSettings {
-  const group: EnrollmentGroup = {
+  const group = enrollmentGroup({
     id: groupIdOf('development'),
     name: 'development devices',
     owner: ownerNamed(owner),
-    enabled: true,
     attestation: {
-      x509: {
+      x509: x509Attestation({
         anchors: [encodePem('CERTIFICATE', pki.manufacturer.root.certificate.der)],
         intermediates: [encodePem('CERTIFICATE', pki.manufacturer.intermediate.certificate.der)],
-        crls: [],
-        expiredGrace: 0,
-      },
-      psk: [],
+      }),
     },
     hubs: [pki.hubId],
-    identityLife: limits.pki.identityDays,
-    ownerPsk: undefined,
-  };
+  });
   const hub: Hub = {
     id: pki.hubId,
     name: developmentHub.name,
     gateways: [gateway],
     provider: 'firstboot',
     authorization: { type: 'built-in' },
+    source: 'file',
   };
   return { identity: pki.service, authority: pki.authority, groups: [group], hubs: [hub] };
 }

@@ -1,7 +1,9 @@
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createAllocationWebhook } from './cloud/allocation-webhook.ts';
 import { startIssuer } from './cloud/issuer-server.ts';
+import { createRevocationLists } from './cloud/revocation-lists.ts';
 import { formatCoapUri } from './coap/uri.ts';
 import { composeService } from './composition.ts';
 import { type Millis, systemTimers, type Timers } from './core/clock.ts';
@@ -11,6 +13,7 @@ import { type Log, silentLog } from './core/log.ts';
 import { type RandomSource, systemRandom } from './core/random.ts';
 import type { Authority } from './pki/issuer.ts';
 import type { EntryListener } from './provision/ports.ts';
+import type { Revocations } from './provision/revocations.ts';
 import type { Provisioner } from './provision/session.ts';
 import type { Identity, SecureContext } from './secure/association.ts';
 import { openLevelStore } from './store/level.ts';
@@ -33,9 +36,13 @@ export interface ServiceOptions {
   readonly identity: Identity;
   /** Signs what devices get. */
   readonly authority: Authority;
-  /** The policy: written into the store at start, in place of whatever groups and hubs are there from an earlier one. */
+  /** The policy: written into the store in place of what an earlier start wrote; groups and hubs of operators stay. */
   readonly groups: readonly EnrollmentGroup[];
   readonly hubs: readonly Hub[];
+  /** The file or folder that the policy is from, for the audit log. Default: `program`. */
+  readonly policyName?: string;
+  /** How much of the attempts is kept. Default: limits.store. */
+  readonly retention?: { readonly age?: Millis; readonly perDevice?: number };
   /** The built-in token issuer's HTTP address, by default on any free port of loopback; `url` as others see it. */
   readonly issuer?: { readonly host: string; readonly port: number; readonly url?: string };
   /** Largest UDP payload that is sent, bytes. Default: limits.secure.mtu. */
@@ -76,8 +83,10 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     const data = options.data ?? (await mkdtemp(join(tmpdir(), 'firstboot-')));
     if (options.data === undefined) started.push(() => rm(data, { recursive: true, force: true }));
     await mkdir(data, { recursive: true, mode: 0o700 });
-    const store = await openLevelStore(join(data, 'store'), { timers });
+    const { policyName = 'program', retention = {} } = options;
+    const store = await openLevelStore(join(data, 'store'), { timers, retention });
     started.push(() => store.close());
+    let revocations: Revocations | undefined;
     const issuer = await startIssuer({
       ...(options.issuer ?? { host: '127.0.0.1', port: 0 }),
       keyFile: join(data, 'token-key.pem'),
@@ -85,7 +94,11 @@ export async function startService(options: ServiceOptions): Promise<Service> {
       random,
       log,
       confirm: (deviceId) => provisioner.confirm(deviceId, timers.now()),
-      holds: (deviceId) => provisioner.holds(deviceId),
+      holds: (deviceId, ownerId) => provisioner.holds(deviceId, ownerId),
+      revocations: () => {
+        if (revocations) return revocations;
+        throw failure('service.busy', {}, 'the service is starting');
+      },
     });
     started.push(() => issuer.close());
 
@@ -93,13 +106,27 @@ export async function startService(options: ServiceOptions): Promise<Service> {
       ...options,
       store,
       tokens: issuer.tokens,
+      allocation: createAllocationWebhook({ timers }),
       timers,
       random,
       log,
       mtu,
+      policyFrom: { name: policyName, host: hostname() },
       clock: 'system',
     });
     const { provisioner, contexts, owner } = service;
+    revocations = provisioner.revocations;
+    const { policy } = provisioner;
+    const lists = createRevocationLists({
+      store,
+      groups: () => policy.current.groups.values(),
+      changed: () => policy.refresh(),
+      timers,
+      log,
+    });
+    started.push(() => lists.stop());
+    // Not waited for: a manufacturer's server may be slow, and the lists of the last time are in force.
+    void lists.refresh();
     started.push(
       () => service.stop(),
       () => service.idle(),

@@ -1,10 +1,10 @@
-import type { IncomingRequest, OutgoingResponse } from './coap/endpoint.ts';
+import type { IncomingRequest, MessageCount, OutgoingResponse } from './coap/endpoint.ts';
 import type { Millis, Timers } from './core/clock.ts';
 import { InFlight } from './core/in-flight.ts';
 import { limits } from './core/limits.ts';
 import type { Log } from './core/log.ts';
 import type { OcfDialect } from './dialects/ocf/dialect.ts';
-import type { ProvisioningSession, SessionEnd } from './provision/contract.ts';
+import type { ExchangeEvidence, ProvisioningSession, SessionEnd } from './provision/contract.ts';
 import type { Provisioner } from './provision/session.ts';
 import type { ConnectionEnd, ConnectionEvent, Traffic } from './transport/connection.ts';
 import type { Session, SessionOwner } from './transport/session.ts';
@@ -45,6 +45,8 @@ class ServedSession {
   private readonly openedAt: Millis;
   private readonly inFlight: InFlight;
   private pskInUse = false;
+  /** The last exchange, while the blocks of its answer are fetched. */
+  private fetching: { readonly exchange: Exchange; readonly messages: MessageCount; readonly at: Millis } | undefined;
   /** One thing of a session at a time: attestation, then its requests in order, then its end. */
   private last: Promise<void> = Promise.resolve();
 
@@ -70,7 +72,10 @@ class ServedSession {
       }
       case 'established': {
         const { version, cipherSuite, peer: chain, pskIdentity } = event.session;
-        const evidence = { version, cipherSuite, chain, pskIdentity, handshakeTime: now - this.openedAt };
+        // Over DTLS the ClientHello with the cookie was read before there was a session.
+        const roundTrips = this.session.turns + (this.session.transport === 'coaps' ? 1 : 0);
+        const took = { handshakeTime: now - this.openedAt, roundTrips };
+        const evidence = { version, cipherSuite, chain, pskIdentity, ...took };
         this.next(() => this.provisioning.established(evidence, this.deps.timers.now()));
         break;
       }
@@ -92,21 +97,29 @@ class ServedSession {
 
   private async answer(id: number, request: IncomingRequest, receivedAt: Millis): Promise<void> {
     const { timers, dialect } = this.deps;
-    const before = this.session.traffic;
+    this.noteFetched();
     const response: OutgoingResponse = await dialect.handle(this.provisioning, request, timers.now());
     this.session.respond(id, response);
     const now = timers.now();
-    this.provisioning.exchanged(
-      {
-        method: request.method,
-        path: `/${request.path.join('/')}`.slice(0, limits.provision.recordedText),
-        code: response.code,
-        bytesIn: request.payload.length,
-        bytesOut: this.session.traffic.bytesOut - before.bytesOut,
-        ms: now - receivedAt,
-      },
-      now,
-    );
+    const exchange: Exchange = {
+      method: request.method,
+      path: `/${request.path.join('/')}`.slice(0, limits.provision.recordedText),
+      code: response.code,
+      bytesIn: request.payload.length,
+      bytesOut: response.payload?.length ?? 0,
+      ms: now - receivedAt,
+    };
+    const { messages = oneMessage } = request;
+    if (messages.open) this.fetching = { exchange, messages, at: now };
+    else this.provisioning.exchanged({ ...exchange, roundTrips: messages.received }, now);
+  }
+
+  /** Puts the last exchange on record, if it was held back until the device had fetched all blocks of its answer. */
+  private noteFetched(): void {
+    if (!this.fetching) return;
+    const { exchange, messages, at } = this.fetching;
+    this.fetching = undefined;
+    this.provisioning.exchanged({ ...exchange, roundTrips: messages.received }, at);
   }
 
   private closed(end: ConnectionEnd, now: Millis): void {
@@ -115,7 +128,10 @@ class ServedSession {
     // A peer with the wrong key looks, over DTLS, like one that went silent after it had named its key.
     if (end.reason === 'handshake-timeout' && this.pskInUse)
       this.provisioning.handshakeRefused('handshake timeout', undefined, now);
-    this.next(() => this.provisioning.closed(sessionEnd(end, this.session.traffic), this.deps.timers.now()));
+    this.next(() => {
+      this.noteFetched();
+      return this.provisioning.closed(sessionEnd(end, this.session.traffic), this.deps.timers.now());
+    });
   }
 
   private next(step: () => Promise<void>): void {
@@ -132,6 +148,10 @@ class ServedSession {
       });
   }
 }
+
+type Exchange = Omit<ExchangeEvidence, 'roundTrips'>;
+
+const oneMessage: MessageCount = { received: 1, open: false };
 
 function sessionEnd(end: ConnectionEnd, { bytesIn, bytesOut }: Traffic): SessionEnd {
   switch (end.reason) {

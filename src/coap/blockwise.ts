@@ -27,6 +27,8 @@ export interface BlockExchange {
   readonly request: IncomingRequest;
   readonly block1: Block | undefined;
   readonly block2: Block | undefined;
+  /** What request.messages says. */
+  readonly count?: Count;
 }
 
 export type ReceivedRequest =
@@ -39,6 +41,7 @@ export type ReceivedRequest =
 interface Upload {
   bytes: Uint8Array;
   length: number;
+  messages: number;
   readonly expires: Millis;
 }
 
@@ -48,7 +51,14 @@ interface Representation {
   /** Everything but Block2 and Size2; with an ETag. */
   readonly options: readonly CoapOption[];
   readonly payload: Uint8Array;
+  readonly count: Count | undefined;
   readonly expires: Millis;
+}
+
+/** A MessageCount as it is counted. */
+interface Count {
+  received: number;
+  open: boolean;
 }
 
 /**
@@ -73,7 +83,7 @@ export class BlockwiseServer {
     }
     const block1 = blockOf(request.options, optionNumber.block1);
     const block2 = blockOf(request.options, optionNumber.block2);
-    const exchange: BlockExchange = { request, block1, block2 };
+    const exchange = counted({ request, block1, block2 }, 1);
     if (block1 === undefined && block2 === undefined) return { type: 'serve', exchange };
     if (!policy.bert && (block1?.exponent === bertExponent || block2?.exponent === bertExponent)) {
       return faulty(exchange, code.badRequest, 'block size 7 is reserved');
@@ -94,9 +104,12 @@ export class BlockwiseServer {
       return { code: response.code, options: withMore(responseOptions(response), extra), payload };
     }
     const wanted = block2 ?? { number: 0, more: false, exponent: policy.exponent };
-    const representation = represent(response, payload, now);
+    const representation = represent(response, payload, exchange.count, now);
     const parts = serveBlock(representation, wanted, policy, extra);
-    if (parts.payload.length < payload.length) this.keep(representationKey(request), representation);
+    if (parts.payload.length < payload.length) {
+      if (exchange.count) exchange.count.open = true;
+      this.keep(representationKey(request), representation);
+    }
     return parts;
   }
 
@@ -132,11 +145,12 @@ export class BlockwiseServer {
     if (upload === undefined || upload.expires <= now || (upload.length !== offset && !repeated)) {
       return faulty(exchange, code.requestEntityIncomplete, 'an earlier block of the request is missing');
     }
+    upload.messages++;
     if (!repeated) append(upload, payload);
     if (!block.more) {
       this.uploads.delete(key);
       const whole = { ...request, payload: upload.bytes.subarray(0, upload.length) };
-      return { type: 'serve', exchange: { ...exchange, request: whole } };
+      return { type: 'serve', exchange: counted({ ...exchange, request: whole }, upload.messages) };
     }
     if (!this.uploads.has(key)) {
       makeRoom(this.uploads);
@@ -154,7 +168,13 @@ export class BlockwiseServer {
       if (request.method === 'GET') return { type: 'serve', exchange };
       return faulty(exchange, code.badRequest, 'the response is no longer kept');
     }
-    return { type: 'answer', parts: serveBlock(representation, block, policy, []) };
+    const parts = serveBlock(representation, block, policy, []);
+    const { count, payload } = representation;
+    if (count) {
+      count.received++;
+      if (blockOffset(block) + parts.payload.length >= payload.length) count.open = false;
+    }
+    return { type: 'answer', parts };
   }
 
   private keep(key: string, representation: Representation): void {
@@ -185,12 +205,17 @@ function serveBlock(
   return { code: from.code, options: withMore(from.options, options), payload: payload.subarray(offset, end) };
 }
 
-function represent(response: OutgoingResponse, payload: Uint8Array, now: Millis): Representation {
+function represent(
+  response: OutgoingResponse,
+  payload: Uint8Array,
+  count: Count | undefined,
+  now: Millis,
+): Representation {
   const own = responseOptions(response);
   const tag = createHash('sha256').update(payload).digest().subarray(0, 8);
   const options =
     findOption(own, optionNumber.eTag) === undefined ? withMore(own, [opaqueOption(optionNumber.eTag, tag)]) : own;
-  return { code: response.code, options, payload, expires: now + limits.coap.transfer };
+  return { code: response.code, options, payload, count, expires: now + limits.coap.transfer };
 }
 
 /** RFC 7959 §2.5: what else tells two uploads apart is the Request-Tag (RFC 9175 §3), which is part of the cache key. */
@@ -227,7 +252,7 @@ function cacheKey(request: IncomingRequest, counts: (number: number) => boolean)
 }
 
 const startUpload = (offset: number, now: Millis): Upload | undefined =>
-  offset === 0 ? { bytes: noBytes, length: 0, expires: now + limits.coap.transfer } : undefined;
+  offset === 0 ? { bytes: noBytes, length: 0, messages: 0, expires: now + limits.coap.transfer } : undefined;
 
 /** Grows by doubling: a peer that announces much and sends little costs little. */
 function append(upload: Upload, payload: Uint8Array): void {
@@ -255,6 +280,11 @@ function dropExpired(kept: Map<string, { readonly expires: Millis }>, now: Milli
 
 const withMore = (options: readonly CoapOption[], more: readonly CoapOption[]): readonly CoapOption[] =>
   more.length === 0 ? options : sortOptions([...options, ...more]);
+
+function counted(exchange: BlockExchange, received: number): BlockExchange {
+  const count: Count = { received, open: false };
+  return { ...exchange, count, request: { ...exchange.request, messages: count } };
+}
 
 const faulty = (exchange: BlockExchange, faultCode: number, text: string): ReceivedRequest => ({
   type: 'serve',

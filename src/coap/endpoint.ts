@@ -87,8 +87,18 @@ export interface IncomingRequest {
   readonly options: readonly CoapOption[];
   readonly confirmable: boolean;
   readonly token: Uint8Array;
+  /** The messages of the peer that the exchange takes; undefined before block-wise transfer has looked at it. */
+  readonly messages?: MessageCount;
   /** Set when the request cannot be served as it is: answer with this code and text, run no handler. */
   readonly fault?: { readonly code: number; readonly text: string };
+}
+
+/** Goes on counting while the peer fetches the blocks of its answer. */
+export interface MessageCount {
+  /** One, and one more for each further block of request or response. */
+  readonly received: number;
+  /** Whether blocks of the answer are still to be fetched. */
+  readonly open: boolean;
 }
 
 export interface OutgoingResponse {

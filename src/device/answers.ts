@@ -3,11 +3,12 @@ import type { IncomingResponse } from '../coap/endpoint.ts';
 import { contentFormat } from '../coap/formats.ts';
 import { optionNumber, uintOf } from '../coap/options.ts';
 import { type CborMap, type CborValue, decodeCbor, isCborMap } from '../codec/cbor.ts';
+import { utf8 } from '../core/bytes.ts';
 import type { Millis } from '../core/clock.ts';
 import { type Decision, decided, type Evidence, FirstbootError, type Refusal, refused } from '../core/errors.ts';
 import { nilUuid, parseUuid, type Uuid } from '../core/ids.ts';
 import { limits } from '../core/limits.ts';
-import type { Gateway } from './state.ts';
+import type { Gateway, Payload, PayloadValue } from './state.ts';
 
 /**
  * What the device makes of a response before its content is looked at (contract, plgd-device b and d). plgd's client takes
@@ -21,12 +22,12 @@ export type Answer =
 
 /** @param timeTag lets CBOR tag 0 pass in front of text, as the time step allows. */
 export function readAnswer(response: IncomingResponse, codes: readonly number[], timeTag = false): Answer {
-  const answerCode = describeCode(response.code);
+  const told: Evidence = { code: describeCode(response.code), ...diagnosticIn(response) };
   if (transientCodes.includes(response.code)) {
-    return { type: 'transient', refusal: protocol({ code: answerCode }, 'ask again') };
+    return { type: 'transient', refusal: protocol(told, 'ask again') };
   }
   if (!codes.includes(response.code)) {
-    return unusable({ code: answerCode }, 'look into the service for the reason of this code');
+    return unusable(told, 'look into the service for the reason of this code');
   }
   if (response.contentFormat !== undefined && response.contentFormat !== contentFormat.ocfCbor) {
     return unusable({ contentFormat: response.contentFormat }, 'answer with Content-Format 10000');
@@ -74,9 +75,10 @@ export interface CloudConfiguration {
   readonly provider: string;
   /** The first is `cis` and `sid`; no two are the same. */
   readonly gateways: readonly [Gateway, ...Gateway[]];
+  readonly payload: Payload | undefined;
 }
 
-/** b3: `at`, `apn`, `cis` and `sid` are text and mandatory, `sid` is a UUID or empty; further gateways are optional. */
+/** b3: `at`, `apn`, `cis` and `sid` are text and mandatory, `sid` is a UUID or empty; further gateways and a payload are optional. */
 export function readCloud(map: CborMap): Decision<CloudConfiguration> {
   for (const key of ['at', 'apn', 'cis', 'sid']) {
     const value = map[key];
@@ -87,11 +89,19 @@ export function readCloud(map: CborMap): Decision<CloudConfiguration> {
   const { at, apn, cis, sid } = map;
   const id = sid === '' ? '' : parseUuid(String(sid));
   if (id === undefined) return wrong('sid', sid, 'send the hub id as UUID text');
+  const payload = map[payloadKey];
+  if (payload !== undefined && !isPayload(payload)) {
+    return protocolRefused(
+      { key: payloadKey },
+      `send a map of what JSON has, at most ${limits.policy.payloadBytes} bytes of it`,
+    );
+  }
   const first: Gateway = { uri: String(cis), id };
   return decided({
     accessToken: String(at),
     provider: String(apn),
     gateways: [first, ...furtherGateways(map['x.org.iotivity.servers'], first)],
+    payload,
   });
 }
 
@@ -122,6 +132,13 @@ const protocol = (evidence: Evidence, fix: string): Refusal => ({ code: 'device.
 
 const unusable = (evidence: Evidence, fix: string): Answer => ({ type: 'failure', refusal: protocol(evidence, fix) });
 
+/** What the service says of an error for people (RFC 7252 §5.5.2): payload without a Content-Format. Of it, a line of text. */
+function diagnosticIn({ code, contentFormat: format, payload }: IncomingResponse): Evidence {
+  if (code < 400 || format !== undefined || payload.length === 0) return {};
+  const text = new TextDecoder().decode(payload.subarray(0, limits.coap.diagnosticBytes));
+  return { says: text.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, '?') };
+}
+
 function decoded(payload: Uint8Array, timeTag: boolean): Answer {
   try {
     const map = decodeCbor(payload, { timeTag });
@@ -130,6 +147,19 @@ function decoded(payload: Uint8Array, timeTag: boolean): Answer {
     if (!(error instanceof FirstbootError)) throw error;
     return unusable({ cbor: error.code, ...error.evidence }, error.fix);
   }
+}
+
+/** firstboot's own key beside those of plgd. */
+const payloadKey = 'x.firstboot.payload';
+
+const isPayload = (value: CborValue): value is CborMap & Payload =>
+  isCborMap(value) && isJson(value) && utf8(JSON.stringify(value)).length <= limits.policy.payloadBytes;
+
+function isJson(value: CborValue): value is CborValue & PayloadValue {
+  if (value === null || typeof value === 'string' || typeof value === 'boolean') return true;
+  if (typeof value === 'number') return Number.isFinite(value);
+  if (Array.isArray(value)) return (value as readonly CborValue[]).every(isJson);
+  return isCborMap(value) && Object.values(value).every(isJson);
 }
 
 /** Bad entries and repeated ones are skipped, as plgd's client does. */

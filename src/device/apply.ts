@@ -85,16 +85,20 @@ export const isOtherHub = (before: DeviceState, after: DeviceState): boolean =>
 
 const hubOf = (cloud: CloudState): string | undefined => selectedGateway(cloud)?.id;
 
-/** The same gateway, provider and hub that the device is signed up at: it stays so. */
+/** The same gateway, provider and hub that the device is signed up at: it stays so, unless that was for an earlier owner. */
 function cloudState(
   before: CloudState | undefined,
-  { provider, accessToken, gateways }: CloudConfiguration,
+  { provider, accessToken, gateways, payload }: CloudConfiguration,
 ): CloudState {
   const [first] = gateways;
   const known = before?.gateways.some(({ uri, id }) => uri === first.uri && id === first.id);
   const same = known && before?.provider === provider && hubOf(before) === first.id;
-  const registration = same ? before.registration : undefined;
-  return { provider, accessToken, gateways, selected: 0, ...(registration ? { registration } : {}) };
+  const registration = same && before.tag !== staleTag ? before.registration : undefined;
+  return {
+    ...{ provider, accessToken, gateways, selected: 0 },
+    ...(registration && { registration }),
+    ...(payload && { payload }),
+  };
 }
 
 /** The state at another gateway of the same list. Another hub means signing up anew, with its own credentials and list. */

@@ -41,7 +41,14 @@ export interface CloudState {
   readonly registration?: Registration;
   /** Absent: `dps`. Stale when the device has a new owner. */
   readonly tag?: ProvisioningTag;
+  /** What the service gave beside it, for the application on the device: as it came, JSON-safe. */
+  readonly payload?: Payload;
 }
+
+export interface Payload {
+  readonly [key: string]: PayloadValue;
+}
+export type PayloadValue = string | number | boolean | null | readonly PayloadValue[] | Payload;
 
 export interface Gateway {
   readonly uri: string;

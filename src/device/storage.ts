@@ -105,12 +105,13 @@ function faultOf(state: Fields): string | undefined {
 
 function isCloud(cloud: unknown): boolean {
   if (!isRecord(cloud) || !hasTexts(cloud, ['provider', 'accessToken'])) return false;
-  const { gateways, selected, registration } = cloud;
+  const { gateways, selected, registration, payload } = cloud;
   if (
     !hasTag(cloud) ||
     !isListOf(gateways, ['uri', 'id']) ||
     gateways.length === 0 ||
-    !isIndex(selected, gateways.length)
+    !isIndex(selected, gateways.length) ||
+    (payload !== undefined && !isRecord(payload))
   )
     return false;
   return (

@@ -1,4 +1,5 @@
 import { pino } from 'pino';
+import { terminalJson } from '../core/json.ts';
 import type { Log } from '../core/log.ts';
 
 export const logLevels = ['silent', 'error', 'warn', 'info', 'debug'] as const;
@@ -10,7 +11,8 @@ export type LogLevel = (typeof logLevels)[number];
  */
 export function createLog(level: LogLevel): Log {
   const destination = pino.destination({ fd: 2, sync: false });
-  const log = pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, destination);
+  const timestamp = pino.stdTimeFunctions.isoTime;
+  const log = pino({ level, base: null, timestamp, hooks: { streamWrite: terminalJson } }, destination);
   return {
     debug: (fields, text) => log.debug(fields, text),
     info: (fields, text) => log.info(fields, text),

@@ -1,4 +1,4 @@
-import type { Millis } from '../core/clock.ts';
+import { earlier, type Millis } from '../core/clock.ts';
 import { type Uuid, uuidV7 } from '../core/ids.ts';
 import { limits } from '../core/limits.ts';
 import type { Log } from '../core/log.ts';
@@ -6,6 +6,7 @@ import type { RandomSource } from '../core/random.ts';
 import type { AttemptEntry, Device } from '../store/model.ts';
 import type { Store } from '../store/store.ts';
 import type { EntryListener } from './ports.ts';
+import { Strangers } from './strangers.ts';
 import { type Closing, noProgress, type Progress, progressOf, verdictAtExpiry } from './verdict.ts';
 
 export interface RecorderDeps {
@@ -28,6 +29,8 @@ export interface Expired {
  * longest gives way, then the oldest one.
  */
 export class Recorder {
+  /** Who never proved a key. */
+  readonly strangers: Strangers;
   private readonly deps: RecorderDeps;
   /** Open attempts in order of opening. */
   private readonly open = new Set<OpenAttempt>();
@@ -42,6 +45,7 @@ export class Recorder {
 
   constructor(deps: RecorderDeps) {
     this.deps = deps;
+    this.strangers = new Strangers(deps.store, deps.log);
   }
 
   /** Number of attempts that are open. */
@@ -71,18 +75,20 @@ export class Recorder {
       if (at > now) break;
       void this.flush(attempt, now);
     }
+    this.strangers.handleTimeout(now);
     return expired;
   }
 
   nextTimeout(): Millis | undefined {
     const [expiry] = this.waiting.values();
     const [write] = this.due.values();
-    return expiry === undefined || write === undefined ? (expiry ?? write) : Math.min(expiry, write);
+    return earlier(earlier(expiry, write), this.strangers.nextTimeout());
   }
 
   /** Resolves when everything noted so far was offered to the store. */
   async settle(now: Millis): Promise<void> {
-    await Promise.all([...this.open, ...this.unsaved].map((attempt) => this.flush(attempt, now)));
+    const attempts = [...this.open, ...this.unsaved].map((attempt) => this.flush(attempt, now));
+    await Promise.all([...attempts, this.strangers.flush(now)]);
   }
 
   /** The open attempt of a key, for what happens outside of its sessions. */

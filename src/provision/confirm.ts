@@ -1,7 +1,8 @@
 import type { Millis } from '../core/clock.ts';
 import { type Decision, decided, refused } from '../core/errors.ts';
 import { parseUuid, type Uuid } from '../core/ids.ts';
-import type { Device } from '../store/model.ts';
+import type { Credential, Device } from '../store/model.ts';
+import { revokedFrom } from './lifecycle.ts';
 
 /**
  * Stage confirm: the cloud (or an app) says that `deviceId` has arrived. The first confirmation of a generation counts.
@@ -20,3 +21,19 @@ export function confirm(device: Device | undefined, deviceId: Uuid, now: Millis)
   }
   return decided(device.confirmedAt === undefined ? { ...device, confirmedAt: now } : device);
 }
+
+/**
+ * What the confirmation of a device's present generation ends: the credentials of earlier generations, those on hold for good.
+ * Not before: until then the device may have nothing else.
+ * @param credentials all of the device.
+ */
+export const superseded = (
+  { generation }: Device,
+  credentials: readonly Credential[],
+  now: Millis,
+): readonly Credential[] =>
+  revokedFrom(
+    credentials.filter((credential) => credential.generation < generation),
+    'superseded',
+    now,
+  );

@@ -1,6 +1,7 @@
 import type { Millis } from '../core/clock.ts';
 import type { Decision, Refusal } from '../core/errors.ts';
 import type { Uuid } from '../core/ids.ts';
+import type { JsonObject } from '../core/json.ts';
 import type { Secret } from '../core/secret.ts';
 import type { PeerChain } from '../pki/path.ts';
 
@@ -12,6 +13,8 @@ export interface PeerEvidence {
   readonly pskIdentity: Uint8Array | undefined;
   /** From first byte to finished handshake, ms. */
   readonly handshakeTime: Millis;
+  /** Flights of the peer that it took; over DTLS without the one that asked for the cookie. */
+  readonly roundTrips?: number;
 }
 
 /** What a ClientHello offered, for the record. */
@@ -37,7 +40,7 @@ export interface ProvisioningSession {
   /** The edge: the handshake was refused (here or there). */
   handshakeRefused(error: string, chain: PeerChain | undefined, now: Millis): void;
   alert(direction: 'sent' | 'received', name: string, now: Millis): void;
-  /** The edge: a request has been answered; `bytes` are CoAP bytes. */
+  /** The edge: a request has been answered; bytes are those of the two bodies. */
   exchanged(exchange: ExchangeEvidence, now: Millis): void;
   /** The edge: the session is over. Decides the verdict, or leaves the attempt open for the next session of the run. */
   closed(how: SessionEnd, now: Millis): Promise<void>;
@@ -57,6 +60,8 @@ export interface ProvisioningSession {
   ): Promise<Decision<CredentialBundle>>;
   /** Stage authorize. */
   acls(now: Millis): Promise<Decision<AccessControl>>;
+  /** The revocation list of the present issuing authority, DER, for whoever is admitted; no step of provisioning. */
+  revocations(now: Millis): Promise<Decision<Uint8Array>>;
   /** The dialect: a question could not be read, or its answer not be written. Recorded as the step's failure. */
   rejected(step: Step, refusal: Refusal, now: Millis): Promise<void>;
 }
@@ -76,6 +81,8 @@ export interface ExchangeEvidence {
   readonly bytesIn: number;
   readonly bytesOut: number;
   readonly ms: Millis;
+  /** Messages of the peer that the exchange took. */
+  readonly roundTrips: number;
 }
 
 export interface SessionEnd {
@@ -92,6 +99,8 @@ export interface CloudConfiguration {
   readonly gateway: { readonly uri: string; readonly hubId: Uuid };
   /** Every gateway of every hub of the group, in order, the chosen one included. */
   readonly gateways: readonly { readonly uri: string; readonly hubId: Uuid }[];
+  /** The group's extra configuration, if it has some. */
+  readonly payload: JsonObject | undefined;
 }
 
 /** What the device holds from now on. Certificates are DER. */
@@ -112,7 +121,8 @@ export interface AccessControl {
 export interface AccessControlEntry {
   readonly subject:
     | { readonly type: 'uuid'; readonly uuid: Uuid }
-    | { readonly type: 'connection'; readonly kind: 'anon-clear' | 'auth-crypt' };
+    | { readonly type: 'connection'; readonly kind: 'anon-clear' | 'auth-crypt' }
+    | { readonly type: 'role'; readonly role: string; readonly authority: string | undefined };
   readonly permission: number;
   readonly resources: readonly ({ readonly href: string } | { readonly wildcard: '*' | '+' | '-' })[];
 }

@@ -1,7 +1,8 @@
 import type { Millis } from '../core/clock.ts';
+import { failure } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
 import type { Device } from '../store/model.ts';
-import type { Store } from '../store/store.ts';
+import type { Store, StoreChanges } from '../store/store.ts';
 import { changeDevice, sameRecord } from './devices.ts';
 
 type Change = (device: Device) => Device;
@@ -58,6 +59,30 @@ export class DeviceRecord {
     return this.present;
   }
 
+  /**
+   * Writes the record as `decide` makes it, with what belongs to it: all or nothing, durable. `decide` is asked again when
+   * others have changed the record meanwhile; what it throws ends it, and what was pending stays so.
+   * @throws FirstbootError service.store, service.busy
+   */
+  async commit(decide: (present: Device) => Promise<RecordChange> | RecordChange, now: Millis): Promise<Device> {
+    for (let tries = 0; tries < limits.provision.writeConflicts; tries++) {
+      const { pending } = this;
+      const { device, ...changes } = await decide(this.present);
+      const row = { ...device, updatedAt: now };
+      if (await this.store.commit({ ...changes, devices: [row] })) {
+        this.pending = this.pending.slice(pending.length);
+        this.adopt({ ...row, revision: row.revision + 1 });
+        return this.present;
+      }
+      if (!(await this.refresh())) break;
+    }
+    throw failure(
+      'service.busy',
+      { keyId: this.stored.keyId },
+      'the record of the device keeps changing; it tries again',
+    );
+  }
+
   /** Reads the record again: another session of the device may have changed it. Undefined when it is gone. */
   async refresh(): Promise<Device | undefined> {
     const stored = await this.store.device(this.stored.keyId);
@@ -69,6 +94,11 @@ export class DeviceRecord {
     this.stored = stored;
     this.present = this.pending.reduce((present, change) => change(present), stored);
   }
+}
+
+/** The record of a device, and what is written with it. */
+export interface RecordChange extends Omit<StoreChanges, 'devices'> {
+  readonly device: Device;
 }
 
 /** While the store is away a device may ask on; the oldest changes are then lost. */

@@ -1,16 +1,16 @@
 import { encodePem } from '../codec/pem.ts';
 import type { Millis } from '../core/clock.ts';
-import { type Decision, decided, type Evidence, failure, type Refusal, refused } from '../core/errors.ts';
+import { type Decision, decided, type Evidence, type Refusal } from '../core/errors.ts';
 import type { Uuid } from '../core/ids.ts';
 import type { CheckedCsr } from '../pki/csr.ts';
-import { type IssuedCertificate, issueIdentity, randomSerial } from '../pki/issue.ts';
+import type { IssuedCertificate } from '../pki/issue.ts';
 import type { PeerChain } from '../pki/path.ts';
-import type { Device, EnrollmentGroup, Stage } from '../store/model.ts';
-import { admit } from './admit.ts';
-import { attest } from './attest.ts';
+import type { Device, DeviceAlarm, EnrollmentGroup, Stage } from '../store/model.ts';
+import { admitAsking, admitPeer } from './admission.ts';
 import { authorize } from './authorize.ts';
-import { bind, bound, settleClaim } from './bind.ts';
-import { configure } from './configure.ts';
+import { bound } from './bind.ts';
+import { claimId } from './binding.ts';
+import { raiseAlarm } from './clones.ts';
 import type {
   AccessControl,
   CloudConfiguration,
@@ -23,23 +23,34 @@ import type {
   SessionEnd,
   Step,
 } from './contract.ts';
-import { DeviceRecord } from './device-record.ts';
-import { changeDevice, enrolled } from './devices.ts';
+import { attestedFields, demandedId } from './device-ids.ts';
+import type { DeviceRecord } from './device-record.ts';
 import { refusalOfFault } from './fault.ts';
 import { explainHandshake } from './handshake.ts';
-import { credentialBundle, credentialOf, judgeRequest } from './issue.ts';
-import { match } from './match.ts';
+import { credentialBundle, judgeRequest } from './issue.ts';
+import { issueCredential } from './issuing.ts';
+import { ownerTold } from './lineage.ts';
+import { locate } from './locate.ts';
+import { awaitsOwner, ownerOf } from './owner.ts';
 import type { ProvisionerDeps } from './ports.ts';
+import type { Presence, Stay } from './presence.ts';
+import { type Present, stageOf, type Work } from './question.ts';
 import type { SessionRecord } from './session-record.ts';
-import { judgeAgain, type Standing } from './standing.ts';
-import { stepFailed, stepServed } from './status.ts';
+import type { Admitted, Standing } from './standing.ts';
+import { afterStep, stepFailed } from './status.ts';
+
+export interface SessionDeps extends ProvisionerDeps {
+  /** The revocation list of the present issuing authority, DER. */
+  readonly revocations: (now: Millis) => Promise<Uint8Array>;
+  readonly presence: Presence;
+}
 
 /**
  * One session with the pipeline. Questions are answered one after another, in the order in which they came. Each stage's
  * decision is a pure function in a file of its own; here the effects are done and everything is recorded.
  */
 export class DeviceSession implements ProvisioningSession {
-  private readonly deps: ProvisionerDeps;
+  private readonly deps: SessionDeps;
   private readonly record: SessionRecord;
   private standing: Standing = { state: 'unknown' };
   private offer: OfferEvidence | undefined;
@@ -47,11 +58,15 @@ export class DeviceSession implements ProvisioningSession {
   private psk: { readonly identity: Uint8Array; readonly known: boolean } | undefined;
   /** The device id of this session's cloud step: its credentials must be for the same one. */
   private configured: Uuid | undefined;
+  /** The hub that the group's webhook has named in this run. */
+  private allocated: Uuid | undefined;
+  /** Where its key is alive, once it is known. */
+  private stay: Stay | undefined;
   /** The stage that works on the present question. */
   private stage: Stage = 'attest';
   private queue: Promise<unknown> = Promise.resolve();
 
-  constructor(deps: ProvisionerDeps, record: SessionRecord) {
+  constructor(deps: SessionDeps, record: SessionRecord) {
     this.deps = deps;
     this.record = record;
   }
@@ -67,15 +82,24 @@ export class DeviceSession implements ProvisioningSession {
   }
 
   established(peer: PeerEvidence, now: Millis): Promise<void> {
-    const { version, cipherSuite, handshakeTime } = peer;
-    this.record.note({ at: now, type: 'handshake', version, cipherSuite, ms: handshakeTime });
+    const { version, cipherSuite, handshakeTime: ms, roundTrips } = peer;
+    const trips = roundTrips === undefined ? {} : { roundTrips };
+    this.record.note({ at: now, type: 'handshake', version, cipherSuite, ms, ...trips });
     this.noteChain(peer.chain, now);
     return this.inOrder(async () => {
-      const admission = await this.decide(() => this.admitPeer(peer, now));
+      this.stage = 'admit';
+      const admission = await this.decide(async () => {
+        const admitted = await admitPeer(this.deps, peer, this.record, now);
+        if (!admitted.ok) this.stage = admitted.stage;
+        return admitted;
+      });
       if (!admission.ok) {
         this.standing = { state: 'refused', refusal: admission.refusal };
         this.record.refused(this.stage, admission.refusal, undefined, now);
+        return;
       }
+      this.standing = admission.value;
+      this.stay = this.deps.presence.arrive(admission.value.device.present.keyId, this.record.peer);
     });
   }
 
@@ -92,12 +116,13 @@ export class DeviceSession implements ProvisioningSession {
     this.record.note({ at: now, type: 'alert', direction, name });
   }
 
-  exchanged({ method, path, code, bytesIn, bytesOut, ms }: ExchangeEvidence, now: Millis): void {
-    this.record.note({ at: now, type: 'exchange', method, path, code, bytesIn, bytesOut, ms });
+  exchanged({ method, path, code, bytesIn, bytesOut, ms, roundTrips }: ExchangeEvidence, now: Millis): void {
+    this.record.note({ at: now, type: 'exchange', method, path, code, bytesIn, bytesOut, ms, roundTrips });
   }
 
   closed(how: SessionEnd, now: Millis): Promise<void> {
     return this.inOrder(async () => {
+      this.stay?.leaves();
       // Side by side, so that they go to the store together.
       const [{ brokeOff }] = await Promise.all([this.record.end(how, now), this.writeDevice(now)]);
       if (brokeOff) await this.noteFailure(now);
@@ -108,34 +133,42 @@ export class DeviceSession implements ProvisioningSession {
     return this.ask('time', now, async () => {
       // A run begins anew: the device may have been reset.
       this.configured = undefined;
+      this.allocated = undefined;
       return decided({ value: now, facts: {}, write: 'later' });
     });
   }
 
   ownership(now: Millis): Promise<Decision<{ readonly ownerId: Uuid }>> {
-    return this.ask('ownership', now, async ({ owner }) =>
-      decided({ value: { ownerId: owner.id }, facts: { owner: owner.id }, write: 'later' }),
-    );
+    return this.ask('ownership', now, async (group, { device }) => {
+      const { id: ownerId } = ownerOf(device.present, group);
+      const facts = { owner: ownerId };
+      if (!awaitsOwner(device.present)) return decided({ value: { ownerId }, facts, write: 'later' });
+      return decided({ value: { ownerId }, facts, change: (record: Device) => ownerTold(record, ownerId, now) });
+    });
   }
 
   cloud(
     question: { readonly deviceId: string; readonly selected?: SelectedGateway },
     now: Millis,
   ): Promise<Decision<CloudConfiguration>> {
-    return this.ask('cloud', now, async (group, device) => {
-      const identified = await this.bindDevice(device, question.deviceId, now);
+    return this.ask('cloud', now, async (group, admitted) => {
+      const identified = await this.bindDevice(group, admitted, question.deviceId, now);
       if (!identified.ok) return identified;
       const deviceId = identified.value;
       this.configured = deviceId;
       this.stage = 'configure';
-      const destination = configure(group, this.deps.policy.current.hubs, question.selected);
+      const { present } = admitted.device;
+      const { selected } = question;
+      const destination = await locate(this.deps, group, { device: present, selected, answer: this.allocated }, now);
       if (!destination.ok) return destination;
+      this.allocated = destination.value.answer;
       const { hub, others, gateway, gateways, chosen } = destination.value;
-      const accessToken = await this.deps.tokens.accessToken({ hub, others, owner: group.owner, deviceId }, now);
+      const owner = ownerOf(present, group);
+      const accessToken = await this.deps.tokens.accessToken({ hub, others, owner, deviceId }, now);
       return decided({
-        value: { accessToken, provider: hub.provider, gateway, gateways },
+        value: { accessToken, provider: hub.provider, gateway, gateways, payload: group.payload },
         facts: { hub: hub.id, gateway: gateway.uri, chosen, gateways: gateways.length },
-        change: (present) => ({ ...present, hubId: hub.id }),
+        change: (record) => ({ ...record, hubId: hub.id }),
       });
     });
   }
@@ -144,17 +177,18 @@ export class DeviceSession implements ProvisioningSession {
     question: { readonly deviceId: string; readonly csr: Uint8Array },
     now: Millis,
   ): Promise<Decision<CredentialBundle>> {
-    return this.ask('credentials', now, async (group, device) => {
-      const identified = await this.bindDevice(device, question.deviceId, now);
+    return this.ask('credentials', now, async (group, admitted) => {
+      const identified = await this.bindDevice(group, admitted, question.deviceId, now);
       if (!identified.ok) return identified;
       this.stage = 'issue';
-      const csr = judgeRequest(question.csr);
+      const csr = judgeRequest(question.csr, group.certificate);
       if (!csr.ok) return csr;
-      const issued = await this.issue(group, device, identified.value, csr.value, now);
+      const { device } = admitted;
+      const issued = await this.issue(group, admitted, identified.value, csr.value, now);
       if (!issued.ok) return issued;
       const { serial, notAfter } = issued.value.certificate;
       return decided({
-        value: credentialBundle(group, issued.value),
+        value: credentialBundle(group, ownerOf(device.present, group), issued.value),
         facts: { serial, notAfter: new Date(notAfter).toISOString(), generation: device.present.generation },
         write: 'done',
       });
@@ -162,10 +196,24 @@ export class DeviceSession implements ProvisioningSession {
   }
 
   acls(now: Millis): Promise<Decision<AccessControl>> {
-    return this.ask('acls', now, async (group) => {
-      const value = authorize(group);
-      return decided({ value, facts: { entries: value.entries.length } });
+    return this.ask('acls', now, async (group, { device: { present }, attestation }) => {
+      const listed = authorize(group, {
+        ownerId: ownerOf(present, group).id,
+        deviceId: present.deviceId,
+        commonName: attestedFields(attestation)['cert.subject.cn'],
+      });
+      return listed.ok ? decided({ value: listed.value, facts: { entries: listed.value.entries.length } }) : listed;
     });
+  }
+
+  revocations(now: Millis): Promise<Decision<Uint8Array>> {
+    return this.inOrder(() =>
+      this.decide(async () => {
+        if (this.standing.state === 'refused') return { ok: false, refusal: this.standing.refusal };
+        const standing = await this.presentStanding(now);
+        return standing.ok ? decided(await this.deps.revocations(now)) : standing;
+      }),
+    );
   }
 
   rejected(step: Step, refusal: Refusal, now: Millis): Promise<void> {
@@ -176,60 +224,32 @@ export class DeviceSession implements ProvisioningSession {
     });
   }
 
-  /** Stages attest, match and admit; leaves the device's record behind. */
-  private async admitPeer(peer: PeerEvidence, now: Millis): Promise<Decision<undefined>> {
-    const policy = this.deps.policy.current;
-    this.stage = 'attest';
-    const attested = attest(peer, policy, now);
-    if (!attested.ok) return attested;
-    const attestation = attested.value;
-    const { mechanism, keyId, subject } = attestation;
-    this.record.agreed('attest', { mechanism, subject, keyId }, undefined, now);
-    this.record.identify(keyId, now);
-
-    this.stage = 'match';
-    const matched = match(attestation, policy, now);
-    if (!matched.ok) return matched;
-    const { group, by } = matched.value;
-    this.record.agreed('match', { group: group.name, groupId: group.id, ...by }, undefined, now);
-
-    this.stage = 'admit';
-    const known = await this.deps.store.device(keyId);
-    const admitted = admit(group, known);
-    if (!admitted.ok) return admitted;
-    const { moved } = admitted.value;
-    const facts = { known: admitted.value.known, ...(moved ? { moved } : {}) };
-    this.record.agreed('admit', facts, undefined, now);
-    const enroll = (present: Device | undefined): Device => enrolled(present, attestation, group, now);
-    const stored = await changeDevice(this.deps.store, keyId, known, enroll, now);
-    if (stored === undefined) throw new TypeError(`no record of ${keyId}`);
-    this.record.device = stored;
-    const device = new DeviceRecord(this.deps.store, stored);
-    this.standing = { state: 'admitted', groupId: group.id, device, attestation, policy };
-    return decided(undefined);
-  }
-
   /** Stage bind with its effects: the claim on the device id, and the record of the device. */
-  private async bindDevice(device: DeviceRecord, text: string, now: Millis): Promise<Decision<Uuid>> {
+  private async bindDevice(
+    group: EnrollmentGroup,
+    { device, attestation }: Admitted,
+    text: string,
+    now: Millis,
+  ): Promise<Decision<Uuid>> {
     this.stage = 'bind';
     const { store, policy } = this.deps;
-    const { keyId } = device.present;
-    const present = await device.refresh();
-    if (present === undefined)
-      throw failure('service.busy', { keyId }, 'the record of the device is gone; it starts anew');
-    const binding = bind(present, text, policy.current.reserved, now);
-    if (!binding.ok) return binding;
-    const { kind, deviceId, generation } = binding.value;
-    if (this.configured !== undefined && this.configured !== deviceId) {
-      const evidence = { deviceId, configured: this.configured };
-      return refused('request.out-of-order', evidence, 'name one device id in all requests of a session');
+    const { configured } = this;
+    const { present } = device;
+    const { reserved } = policy.current;
+    const demanded = demandedId(group.deviceIds, attestation);
+    const ownerId = ownerOf(present, group).id;
+    const rules = { reserved, ownerId, reprovisioning: group.reprovisioning, demanded, configured };
+    const claimed = await claimId(store, present, text, rules, now);
+    if (!claimed.ok) return claimed;
+    const { kind, deviceId, generation, returns } = claimed.value;
+    if (returns > 0) {
+      const evidence = { deviceId, present: present.deviceId ?? 'none', generation: present.generation, returns };
+      const standing = await this.alarm(group, 'ids-in-turns', evidence, now);
+      if (!standing.ok) return standing;
+      this.stage = 'bind';
     }
-    if (kind !== 'same') {
-      const settled = settleClaim(present, deviceId, await store.claimDeviceId(deviceId, keyId));
-      if (!settled.ok) return settled;
-      this.change(device, (record) => bound(record, deviceId), now);
-    }
-    if (kind !== 'same' || this.configured === undefined) {
+    if (kind !== 'same') this.change(device, (record) => bound(record, { deviceId, generation }, now), now);
+    if (kind !== 'same' || configured === undefined) {
       this.record.agreed('bind', { kind, deviceId, generation }, undefined, now);
     }
     return decided(deviceId);
@@ -238,33 +258,25 @@ export class DeviceSession implements ProvisioningSession {
   /** Signs and records; certificate and status are durable before they are returned. */
   private async issue(
     group: EnrollmentGroup,
-    device: DeviceRecord,
+    { device }: Admitted,
     deviceId: Uuid,
     csr: CheckedCsr,
     now: Millis,
   ): Promise<Decision<IssuedCertificate>> {
-    const { authority, random, store } = this.deps;
-    const request = { authority, csr, deviceId, now, serial: randomSerial(random), lifetime: group.identityLife };
-    const { flags } = device.present;
+    const { authority, random } = this.deps;
+    const before = device.present;
+    const served = (record: Device): Device => afterStep(record, 'credentials', now);
+    const flush = (): Promise<void> => {
+      this.show(before, served(before), now);
+      return this.record.flush(now);
+    };
     try {
-      return await issueIdentity(request, async (issued) => {
-        this.change(device, (record) => stepServed(record, 'credentials'), now);
-        // Side by side, so that the one sync of the certificate carries all of them.
-        const [added] = await Promise.all([
-          store.addCredential(credentialOf(device.present, deviceId, issued, now)),
-          device.write(now),
-          this.record.flush(now),
-        ]);
-        if (added) return;
-        const { serial } = issued.certificate;
-        throw failure(
-          'service.busy',
-          { serial },
-          'the serial number is taken; the device tries again with another one',
-        );
-      });
+      const request = { deviceId, csr, served };
+      const issued = await issueCredential({ authority, random, flush }, group.certificate, device, request, now);
+      this.record.device = device.present;
+      return issued;
     } catch (error) {
-      this.change(device, (record) => ({ ...record, flags }), now);
+      this.show(served(before), before, now);
       throw error;
     }
   }
@@ -276,15 +288,16 @@ export class DeviceSession implements ProvisioningSession {
       if (this.standing.state === 'refused') return { ok: false, refusal: this.standing.refusal };
       this.stage = 'admit';
       const outcome = await this.decide(async () => {
-        const standing = this.presentStanding(now);
+        const standing = await this.judgePlaces(now);
         if (!standing.ok) return standing;
         this.stage = stageOf[step];
-        const { group, device } = standing.value;
-        const served = await work(group, device);
+        const { group, admitted } = standing.value;
+        const { device } = admitted;
+        const served = await work(group, admitted);
         if (!served.ok) return served;
         this.stage = stageOf[step];
         const { change = unchanged, write, facts } = served.value;
-        if (write !== 'done') this.change(device, (record) => stepServed(change(record), step), now);
+        if (write !== 'done') this.change(device, (record) => afterStep(change(record), step, now), now);
         if (write === undefined) this.record.device = await device.write(now);
         this.record.agreed(this.stage, facts, step, now);
         return served;
@@ -298,12 +311,34 @@ export class DeviceSession implements ProvisioningSession {
     });
   }
 
-  /** Whether the peer may (still) be served: the policy may have changed since it was judged. */
-  private presentStanding(now: Millis): Decision<{ readonly group: EnrollmentGroup; readonly device: DeviceRecord }> {
-    const judged = judgeAgain(this.standing, this.deps.policy.current, now);
+  /** Whether the peer may (still) be served: policy, lists and the state of the device may have changed since it was judged. */
+  private async presentStanding(now: Millis): Promise<Decision<Present>> {
+    this.stage = 'admit';
+    const judged = await admitAsking(this.deps, this.standing, now);
     if (!judged.ok) return judged;
-    this.standing = judged.value.standing;
-    return decided({ group: judged.value.group, device: judged.value.standing.device });
+    const { group, standing } = judged.value;
+    this.standing = standing;
+    return decided({ group, admitted: standing });
+  }
+
+  /** The same, after a look at where else its key is alive. */
+  private async judgePlaces(now: Millis): Promise<Decision<Present>> {
+    const standing = await this.presentStanding(now);
+    const elsewhere = standing.ok && this.stay?.asks();
+    return elsewhere ? this.alarm(standing.value.group, 'two-places', elsewhere, now) : standing;
+  }
+
+  /** Raises an alarm about the device; its group may not want it served after that. */
+  private async alarm(
+    group: EnrollmentGroup,
+    kind: DeviceAlarm['kind'],
+    evidence: Evidence,
+    now: Millis,
+  ): Promise<Decision<Present>> {
+    if (this.standing.state === 'admitted') {
+      await raiseAlarm(this.deps, this.record, this.standing.device, group, { kind, evidence }, now);
+    }
+    return this.presentStanding(now);
   }
 
   /** Runs a decision; what it throws becomes a refusal. */
@@ -318,10 +353,14 @@ export class DeviceSession implements ProvisioningSession {
 
   /** Changes the record of the device; the attempt shows it when the flags do. */
   private change(device: DeviceRecord, change: (record: Device) => Device, now: Millis): void {
-    const before = device.present.flags;
-    const { flags } = device.change(change);
-    this.record.device = device.present;
-    if (flags !== before) this.record.note({ at: now, type: 'status', flags });
+    const before = device.present;
+    this.show(before, device.change(change), now);
+  }
+
+  private show(before: Device, after: Device, now: Millis): void {
+    this.record.device = after;
+    const { flags } = after;
+    if (flags !== before.flags) this.record.note({ at: now, type: 'status', flags });
   }
 
   /** The device's record shows the failure. */
@@ -354,24 +393,4 @@ export class DeviceSession implements ProvisioningSession {
   }
 }
 
-/** What a step came to: the answer, the facts for the attempt, and what it changes on the record of the device. */
-interface Served<T> {
-  readonly value: T;
-  readonly facts: Evidence;
-  readonly change?: (device: Device) => Device;
-  /** When the record goes to the store: before the answer (default), with a later write, or it is there already. */
-  readonly write?: 'later' | 'done';
-}
-
-type Work<T> = (group: EnrollmentGroup, device: DeviceRecord) => Promise<Decision<Served<T>>>;
-
 const unchanged = (device: Device): Device => device;
-
-/** The stage that gives the device what it asks for. */
-const stageOf: Readonly<Record<Step, Stage>> = {
-  time: 'configure',
-  ownership: 'authorize',
-  cloud: 'configure',
-  credentials: 'issue',
-  acls: 'authorize',
-};

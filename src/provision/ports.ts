@@ -4,7 +4,7 @@ import type { Log } from '../core/log.ts';
 import type { RandomSource } from '../core/random.ts';
 import type { Secret } from '../core/secret.ts';
 import type { Authority } from '../pki/issuer.ts';
-import type { AttemptEntry, Device, Hub, Owner } from '../store/model.ts';
+import type { AttemptEntry, Device, EnrollmentGroup, Hub, Owner } from '../store/model.ts';
 import type { Store } from '../store/store.ts';
 import type { PolicySource } from './policy.ts';
 
@@ -15,6 +15,8 @@ export interface ProvisionerDeps {
   /** Signs identity certificates. */
   readonly authority: Authority;
   readonly tokens: TokenSource;
+  /** For groups whose hubs a webhook allocates. */
+  readonly allocation?: AllocationSource;
   readonly random: RandomSource;
   readonly log: Log;
   readonly onEntry?: EntryListener;
@@ -31,6 +33,15 @@ export interface TokenSource {
     question: { readonly hub: Hub; readonly others?: readonly Hub[]; readonly owner: Owner; readonly deviceId: Uuid },
     now: Millis,
   ): Promise<Secret<string>>;
+}
+
+/** Who says which hub a device goes to (src/cloud/allocation-webhook.ts). */
+export interface AllocationSource {
+  /**
+   * The hub that the program behind the group's webhook names for a device.
+   * @throws FirstbootError configure.allocation when it gives no usable answer; service.busy when too many are asked for
+   */
+  hubFor(question: { readonly group: EnrollmentGroup; readonly device: Device }, now: Millis): Promise<Uuid>;
 }
 
 /** Told of every entry of every attempt as soon as it is made: live views. */

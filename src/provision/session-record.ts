@@ -5,7 +5,15 @@ import { limits } from '../core/limits.ts';
 import type { AttemptEntry, Device, Stage } from '../store/model.ts';
 import type { OpenAttempt, Recorder } from './attempt.ts';
 import type { SessionEnd, Step } from './contract.ts';
-import { afterAdmitted, afterRefused, afterServed, pastTime, verdictAtEnd, verdictAtExpiry } from './verdict.ts';
+import {
+  afterAdmitted,
+  afterRefused,
+  afterServed,
+  noProgress,
+  pastTime,
+  verdictAtEnd,
+  verdictAtExpiry,
+} from './verdict.ts';
 
 export interface SessionOpening {
   readonly transport: 'coaps' | 'coaps+tcp';
@@ -33,6 +41,11 @@ export class SessionRecord {
     this.opening = opening;
   }
 
+  /** Where the session comes from. */
+  get peer(): string {
+    return this.opening.peer;
+  }
+
   note(entry: AttemptEntry): void {
     if (this.attempt) this.recorder.note(this.attempt, entry, this.device);
     else if (!this.ended && this.held.length < limits.provision.attemptEntries) this.held.push(entry);
@@ -46,6 +59,8 @@ export class SessionRecord {
 
   /** Before the first decision on a question: settles which attempt it belongs to. */
   asked(step: Step, now: Millis): void {
+    // A stranger's session is on record as a whole, or only counted: its end decides.
+    if (this.keyId === undefined) return;
     const own = this.attempt?.closed === false ? this.attempt : undefined;
     const present = own ?? this.ofKey();
     if (present && !(step === 'time' && pastTime(present.progress))) {
@@ -83,6 +98,7 @@ export class SessionRecord {
    */
   async end(how: SessionEnd, now: Millis): Promise<{ readonly brokeOff: boolean }> {
     if (this.ended) return { brokeOff: false };
+    if (this.keyId === undefined) return this.endOfStranger(how, now);
     const waiting = this.ofKey();
     if (this.attempt === undefined && waiting) this.joinAttempt(waiting, now);
     const attempt = this.attempt ?? this.beginAttempt(now);
@@ -91,15 +107,30 @@ export class SessionRecord {
     attempt.bytesIn += how.bytesIn;
     attempt.bytesOut += how.bytesOut;
     // While another session of the run is there, the run goes on.
-    const broken = (how.reason === 'broken' || how.reason === 'timeout') && attempt.sessions === 1;
-    const ending = broken ? { broke: how.text ?? how.reason } : { left: how.text };
-    attempt.progress = { ...attempt.progress, ...ending };
+    const broken = isBroken(how) && attempt.sessions === 1;
+    attempt.progress = { ...attempt.progress, ...(broken ? broke(how) : { left: how.text }) };
     const closing = verdictAtEnd(attempt.progress, this.device?.flags ?? 0);
     if (closing) this.recorder.close(attempt, closing, this.device, now);
-    else if (this.keyId === undefined) this.recorder.close(attempt, verdictAtExpiry(attempt.progress), undefined, now);
     this.recorder.leave(attempt, now);
     await this.recorder.flush(attempt, now);
     return { brokeOff: broken && closing === undefined && pastTime(attempt.progress) };
+  }
+
+  private async endOfStranger(how: SessionEnd, now: Millis): Promise<{ readonly brokeOff: boolean }> {
+    this.ended = true;
+    const ending = isBroken(how) ? broke(how) : { left: how.text };
+    const refusals = new Map(this.peerRefusal && [['peer', this.peerRefusal] as const]);
+    const progress = { ...noProgress, refusals, ...ending };
+    const closing = verdictAtEnd(progress, 0) ?? verdictAtExpiry(progress);
+    if (this.recorder.strangers.gone(closing.refusal?.code ?? 'session.abandoned', now)) {
+      const attempt = this.beginAttempt(now);
+      attempt.bytesIn = how.bytesIn;
+      attempt.bytesOut = how.bytesOut;
+      this.recorder.close(attempt, closing, undefined, now);
+      await this.recorder.flush(attempt, now);
+    }
+    this.held = [];
+    return { brokeOff: false };
   }
 
   private ofKey(): OpenAttempt | undefined {
@@ -130,3 +161,7 @@ export class SessionRecord {
     this.held = [];
   }
 }
+
+const isBroken = ({ reason }: SessionEnd): boolean => reason === 'broken' || reason === 'timeout';
+
+const broke = ({ reason, text }: SessionEnd): { readonly broke: string } => ({ broke: text ?? reason });

@@ -2,6 +2,8 @@ import type { Millis } from '../core/clock.ts';
 import { defaultRetryTable, statusFlags } from '../core/status.ts';
 import type { Device } from '../store/model.ts';
 import type { Step } from './contract.ts';
+import { provisionedOnce, wasOwnerTold } from './lineage.ts';
+import { awaitsOwner } from './owner.ts';
 
 export const steps: readonly Step[] = ['time', 'ownership', 'cloud', 'credentials', 'acls'];
 
@@ -28,6 +30,20 @@ export function stepServed(device: Device, step: Step): Device {
   return { ...device, flags: kept | statusFlags.initialized | gained[step], retry: noRetry };
 }
 
+/**
+ * The same for the whole record: with a credential the present generation counts as provisioned, whether the device asks on or
+ * not. With everything served a transfer has arrived if the device has heard of it: one that came behind the ownership step of
+ * a run waits for the next.
+ */
+export function afterStep(device: Device, step: Step, now: Millis): Device {
+  const given = stepServed(device, step);
+  const served = step === 'credentials' ? provisionedOnce(given, now) : given;
+  if ((served.flags & provisionedFlags) !== provisionedFlags) return served;
+  const { assignedOwner } = served;
+  if (assignedOwner === undefined || !awaitsOwner(served) || !wasOwnerTold(served)) return served;
+  return { ...served, ownerId: assignedOwner.id, resetAllowed: false };
+}
+
 /** The record of a device after a failed step, refused question or broken session: the failure flag, and the next retry slot. */
 export function stepFailed(device: Device, now: Millis): Device {
   const failures = device.retry.failures + 1;
@@ -40,7 +56,7 @@ export function retrySlot(failures: number): Millis {
   return defaultRetryTable[Math.max(0, failures - 1) % defaultRetryTable.length] ?? 0;
 }
 
-/** The record of a device that took a new device id: nothing of the earlier generation holds any more. */
+/** The record of a device that took a new device id: nothing of the earlier generation holds any more, but where it belongs. */
 export function generationStarted(device: Device): Device {
-  return { ...device, flags: statusFlags.initialized, retry: noRetry, hubId: undefined, confirmedAt: undefined };
+  return { ...device, flags: statusFlags.initialized, retry: noRetry, confirmedAt: undefined };
 }

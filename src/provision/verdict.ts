@@ -63,7 +63,7 @@ export const pastTime = ({ served, refusals }: Progress): boolean =>
  */
 export function verdictAtEnd({ served, refusals }: Progress, flags: number): Closing | undefined {
   const refusal = lasting(refusals);
-  if (refusal) return { verdict: errorTable[refusal.code].coap >= 500 ? 'failed' : 'refused', refusal };
+  if (refusal) return { verdict: isFailure(refusal) ? 'failed' : 'refused', refusal };
   if (refusals.size > 0 || (flags & provisionedFlags) !== provisionedFlags) return undefined;
   const fromStart = served.has('ownership') || served.has('cloud');
   if (served.has('acls')) return { verdict: fromStart ? 'provisioned' : 'renewed' };
@@ -84,7 +84,12 @@ export function verdictAtExpiry({ served, refusals, broke, left }: Progress): Cl
   return { verdict: 'abandoned', refusal: { code: 'session.abandoned', evidence: { ...evidence, ...how }, fix } };
 }
 
-/** The first refusal that a new try will not cure: a 5.03 makes the device repeat the step. */
+/**
+ * The first refusal that a new try will not cure: a 5.03 makes the device repeat the step. Who waits for approval may try for
+ * weeks: each try is an attempt of its own.
+ */
 function lasting(refusals: Progress['refusals']): Refusal | undefined {
-  return [...refusals.values()].find(({ code }) => errorTable[code].coap !== 503);
+  return [...refusals.values()].find(({ code }) => errorTable[code].coap !== 503 || code === 'admit.pending');
 }
+
+const isFailure = ({ code }: Refusal): boolean => errorTable[code].coap >= 500 && code !== 'admit.pending';

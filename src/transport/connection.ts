@@ -22,6 +22,9 @@ export class Connection {
   private paused = false;
   /** Notifications that wait for the wire; one an observation, so there are no more than these. */
   private readonly held = new Map<number, OutgoingResponse>();
+  /** How often the peer has spoken after we had: round trips as they are seen from here. */
+  turns = 0;
+  private ourTurn = false;
   private bytesIn = 0;
   private bytesOut = 0;
   private datagramsIn = 0;
@@ -44,6 +47,8 @@ export class Connection {
     if (this.ended) return;
     this.bytesIn += bytes.length;
     this.datagramsIn++;
+    if (!this.ourTurn) this.turns++;
+    this.ourTurn = true;
     this.association.receive(bytes, now);
     this.pump(now);
   }
@@ -185,6 +190,7 @@ export class Connection {
     for (const bytes of this.association.takeOutput()) {
       this.bytesOut += bytes.length;
       this.datagramsOut++;
+      this.ourTurn = false;
       this.options.transmit(bytes);
     }
   }

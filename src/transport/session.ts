@@ -11,6 +11,8 @@ export interface Session {
   /** Address and port of the other side. */
   readonly peer: string;
   readonly traffic: Traffic;
+  /** How often the other side has spoken after this one had; what several datagrams or segments say together counts once. */
+  readonly turns: number;
   request(request: OutgoingRequest): number | undefined;
   cancel(id: number): void;
   ping(): number | undefined;
@@ -87,6 +89,10 @@ export class LiveSession implements Session {
 
   get traffic(): Traffic {
     return this.connection.traffic;
+  }
+
+  get turns(): number {
+    return this.connection.turns;
   }
 
   get closed(): boolean {

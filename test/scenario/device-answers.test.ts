@@ -4,6 +4,7 @@ import { optionNumber, uintOption } from '../../src/coap/options.ts';
 import { type CborMap, type CborValue, encodeCbor } from '../../src/codec/cbor.ts';
 import { fromHex, utf8 } from '../../src/core/bytes.ts';
 import { hours, seconds } from '../../src/core/clock.ts';
+import { limits } from '../../src/core/limits.ts';
 import { lastErrors } from '../../src/device/status.ts';
 import {
   type Asked,
@@ -90,6 +91,22 @@ describe('any step', () => {
     refuses('ownership', { payload, contentFormat: 'none' }, lastErrors.getOwner);
   });
 
+  it('passes on what the service says of an error, in one harmless line', () => {
+    const told = (code: number, text: string, contentFormat?: 'none'): unknown => {
+      const payload = utf8(text);
+      const bench = boot('time', { code, payload, ...(contentFormat && { contentFormat }) });
+      bench.run(() => bench.outcomes.some(({ refusal }) => refusal !== undefined));
+      return bench.outcomes.find(({ refusal }) => refusal !== undefined)?.refusal?.evidence.says;
+    };
+    const waits = 'admit.pending: the device waits for approval';
+    expect(told(503, waits, 'none')).toBe(waits);
+    expect(told(403, 'admit.denied: no', 'none')).toBe('admit.denied: no');
+    expect(told(403, 'a\u001b[2J\nb\u202e\u2028c', 'none')).toBe('a?[2J?b??c');
+    expect(told(403, 'x'.repeat(1000), 'none')).toBe('x'.repeat(limits.coap.diagnosticBytes));
+    expect(told(403, waits)).toBeUndefined();
+    expect(told(231, waits, 'none')).toBeUndefined();
+  });
+
   it('takes answers of OCF version 1.0.0 and later, and those that name none', () => {
     const version = (number: number): CoapOption => uintOption(optionNumber.ocfContentFormatVersion, number);
     accepts('ownership', { payload, options: [version(2048)] });
@@ -169,6 +186,22 @@ describe('cloud configuration', () => {
   it('takes an empty provider name and unknown keys', () => {
     accepts('cloud', withKey('cloud', 'apn', ''));
     accepts('cloud', withKey('cloud', 'other', [1, 2]));
+  });
+
+  it('keeps the payload of its group, as it came, and refuses one that JSON could not hold', () => {
+    const payload = { site: 'north', on: true, lamps: [1, 2.5, null, { id: 'a' }] };
+    const bench = accepts('cloud', withKey('cloud', 'x.firstboot.payload', payload));
+    expect(bench.machine.state.cloud?.payload).toEqual(payload);
+    expect(accepts('cloud', withKey('cloud', 'other', 1)).machine.state.cloud).not.toHaveProperty('payload');
+    for (const bad of [
+      'text',
+      [1],
+      { key: new Uint8Array(2) },
+      { deep: [{ big: 2n ** 63n }] },
+      { long: 'x'.repeat(limits.policy.payloadBytes) },
+    ]) {
+      refuses('cloud', withKey('cloud', 'x.firstboot.payload', bad), lastErrors.setCloud);
+    }
   });
 
   it('skips bad and repeated gateways', () => {

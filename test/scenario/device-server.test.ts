@@ -16,6 +16,7 @@ import { createEndEntity } from '../../src/pki/end-entity.ts';
 import type { Authority } from '../../src/pki/issuer.ts';
 import { type Subject, uuidSubject } from '../../src/pki/name.ts';
 import { profiles } from '../../src/pki/profile.ts';
+import { ownerPskOf } from '../../src/provision/owner-psk.ts';
 import type { Identity } from '../../src/secure/association.ts';
 import { type CleartextClient, dialUdp } from '../support/cleartext.ts';
 import { contentOf, LocalPeer, requestTo } from '../support/local-peer.ts';
@@ -23,8 +24,11 @@ import { deviceRequest } from '../support/raw-coap.ts';
 import { RawHub } from '../support/raw-hub.ts';
 import { startTestService, type TestService } from '../support/service.ts';
 
-/** A key of 16 bytes for a group's owner. */
-const pskOf = (text: string): Uint8Array => new Uint8Array(createHash('sha256').update(text).digest().subarray(0, 16));
+/** A master of 32 bytes for the keys of a group's owner. */
+const masterOf = (text: string): Uint8Array => new Uint8Array(createHash('sha256').update(text).digest());
+
+/** The key that goes with it to the device as it is called now. */
+const pskOf = (text: string): Uint8Array => ownerPskOf(masterOf(text), device.state.deviceId);
 
 let test: TestService;
 let hub: RawHub;
@@ -38,7 +42,7 @@ beforeEach(async () => {
   test = await startTestService({
     settings: (settings) => ({
       ...settings,
-      groups: settings.groups.map((group) => ({ ...group, ownerPsk: toBase64(pskOf('first')) })),
+      groups: settings.groups.map((group) => ({ ...group, ownerPsk: toBase64(masterOf('first')) })),
     }),
   });
   hub = await RawHub.start(test.pki, test.service.issuerUrl);
@@ -170,7 +174,7 @@ describe('the owner, over DTLS with the pre-shared key of its group (behaviour 1
     const peer = await asOwner();
     const [group] = test.settings.groups;
     if (!group) throw new Error('no group');
-    await test.service.store.groups.put({ ...group, ownerPsk: toBase64(pskOf('second')) });
+    await test.service.store.groups.put({ ...group, ownerPsk: toBase64(masterOf('second')) });
     await test.service.provisioner.policy.refresh();
     device.forceReprovision();
     await peer.until(() => peer.end !== undefined);
@@ -198,13 +202,15 @@ describe('the owner, over DTLS with the pre-shared key of its group (behaviour 1
   });
 
   it.each([
-    ['another identity', uuidBytes(strangersUuid), pskOf('first')],
-    ['a text for an identity', new TextEncoder().encode('owner'), pskOf('first')],
-    ['another key', undefined, pskOf('wrong')],
-  ])('does not get in with %s', async (_, identity, key) => {
+    ['another identity', uuidBytes(strangersUuid), 'first'],
+    ['a text for an identity', new TextEncoder().encode('owner'), 'first'],
+    ['another key', undefined, 'wrong'],
+  ])('does not get in with %s', async (_, identity, text) => {
     device.start();
     await provisioned();
-    await expect(enter({ psk: { identity: identity ?? uuidBytes(owner), key } })).rejects.toThrow('refused');
+    await expect(enter({ psk: { identity: identity ?? uuidBytes(owner), key: pskOf(text) } })).rejects.toThrow(
+      'refused',
+    );
   });
 });
 

@@ -48,7 +48,7 @@ async function startAll(): Promise<Cloudy> {
     port: gatewayPort,
     hubId: pki.hubId,
     identity: pki.gateway,
-    trustAnchors: [pki.authority.trustAnchor],
+    trustAnchors: pki.authority.trustAnchors,
     issuer: service.issuerUrl,
   });
   undo.push(() => gateway.close());

@@ -62,10 +62,10 @@ describe('the TCP port', () => {
   const alert = { record_overflow: 22, unexpected_message: 10, protocol_version: 70 };
 
   it.each([
-    ['an HTTP request', utf8('GET / HTTP/1.1\r\nHost: example.com\r\n\r\n'), undefined, 'not TLS'],
-    ['zeros', new Uint8Array(4096), undefined, 'not TLS'],
-    ['random bytes', random.bytes(4096), undefined, 'not TLS'],
-    ['an SSH banner', utf8('SSH-2.0-OpenSSH_9.2\r\n'), undefined, 'not TLS'],
+    ['an HTTP request', utf8('GET / HTTP/1.1\r\nHost: example.com\r\n\r\n'), undefined, 'who speaks to this port'],
+    ['zeros', new Uint8Array(4096), undefined, 'who speaks to this port'],
+    ['random bytes', random.bytes(4096), undefined, 'who speaks to this port'],
+    ['an SSH banner', utf8('SSH-2.0-OpenSSH_9.2\r\n'), undefined, 'who speaks to this port'],
     ['a record that is too long', concatBytes(fromHex('1603015000'), new Uint8Array(0x5000)), 'record_overflow', ''],
     ['data before any hello', concatBytes(fromHex('1703030010'), random.bytes(16)), 'unexpected_message', ''],
     ['a ClientHello of TLS 1.1', oldHello('0302'), 'protocol_version', ''],

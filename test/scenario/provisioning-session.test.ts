@@ -367,7 +367,7 @@ describe('refusals', () => {
 
 describe('pre-shared keys', () => {
   const key = Buffer.from('0123456789abcdef').toString('base64');
-  const group = { attestation: { x509: undefined, psk: [{ identity: 'lamp-7', key }] } };
+  const group = { attestation: { x509: undefined, psk: [{ identity: 'lamp-7', key, derived: false }], pins: [] } };
 
   test('a device with a pre-shared key of a group is provisioned under its own key id', async () => {
     const pipeline = await pipelineFor({ group });
@@ -480,7 +480,7 @@ describe('faults of our own', () => {
       },
     });
 
-  test.each(['device', 'putDevice', 'claimDeviceId', 'addCredential'])(
+  test.each(['device', 'putDevice', 'claimDeviceId', 'commit'])(
     'a store whose %s fails makes the device repeat the step, and all is well afterwards',
     async (method) => {
       let down: readonly string[] = [];
@@ -500,7 +500,7 @@ describe('faults of our own', () => {
   );
 
   test('a certificate that could not be recorded leaves no flag behind, and a renewal that failed takes none away', async () => {
-    let down: readonly string[] = ['addCredential'];
+    let down: readonly string[] = ['commit'];
     const pipeline = await pipelineFor({ wrapStore: faulty(() => down) });
     const peer = deviceEvidence(pipeline.pki);
     const { deviceId, csr, key } = testDevice(28);
@@ -510,7 +510,7 @@ describe('faults of our own', () => {
     expect((await onlyDevice(pipeline)).flags & statusFlags.hasCredentials).toBe(0);
     down = [];
     await provision(pipeline, peer, { deviceId, csr, key }, now + 1000);
-    down = ['addCredential'];
+    down = ['commit'];
     const renewal = await openSession(pipeline, peer, now + 5000);
     expect(codeOf(await renewal.credentials({ deviceId, csr }, now + 5000))).toBe('service.store');
     await endSession(renewal, now + 5000);

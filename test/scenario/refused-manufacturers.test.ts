@@ -116,11 +116,11 @@ describe.each(channels)('over %s', (_, transport, maxVersion) => {
     const { code, payload } = await ask(broken, paths.time);
     expect([code, Buffer.from(payload).toString()]).toEqual([
       401,
-      `attest.expired: ${errorTable['attest.expired'].text}`,
+      `attest.authority-expired: ${errorTable['attest.authority-expired'].text}`,
     ]);
     broken.close();
     const attempt = await graceful.attempt((a) => since(a, at) && refusalOf(a) !== undefined);
-    expect(refusalOf(attempt)).toMatchObject({ code: 'attest.expired', evidence: { depth: 1 } });
+    expect(refusalOf(attempt)).toMatchObject({ code: 'attest.authority-expired', evidence: { depth: 1 } });
   });
 });
 
@@ -136,7 +136,7 @@ it('a device that does not hold the key of its certificate is refused, and the r
   expect(session.events).toContainEqual(expect.objectContaining({ type: 'alert', name: 'decrypt_error' }));
   session.cut();
   const attempt = await running.attempt((a) => refusalOf(a)?.evidence.error === 'bad signature');
-  expect(refusalOf(attempt)).toMatchObject({ code: 'attest.handshake', fix: expect.stringContaining('private key') });
+  expect(refusalOf(attempt)).toMatchObject({ code: 'attest.wrong-key', fix: expect.stringContaining('private key') });
 });
 
 it('no certificate was ever issued to any of them', async () => {

@@ -1,21 +1,26 @@
-import { generateKeyPairSync, type KeyObject } from 'node:crypto';
-import { derBitString, derDocument, derNull, derOid, derSequence } from '../../src/codec/der-writer.ts';
 import { oids } from '../../src/codec/oid.ts';
-import { concatBytes } from '../../src/core/bytes.ts';
 import { days, type Millis } from '../../src/core/clock.ts';
 import type { ErrorCode } from '../../src/core/errors.ts';
 import { systemRandom } from '../../src/core/random.ts';
 import { createIssuing, createRoot } from '../../src/pki/authority.ts';
 import { parseCertificate } from '../../src/pki/certificate.ts';
-import { encodeExtension } from '../../src/pki/extension.ts';
-import { randomSerial } from '../../src/pki/issue.ts';
 import type { Issuer, KeyedChain } from '../../src/pki/issuer.ts';
-import { encodeName, type Subject } from '../../src/pki/name.ts';
-import { type CertificateProfile, certificateProfile, familiarExtensions, profiles } from '../../src/pki/profile.ts';
-import { parsePublicKey, spkiOf, subjectKeyIdOf } from '../../src/pki/public-key.ts';
+import { profiles } from '../../src/pki/profile.ts';
 import { createCrl } from '../../src/pki/revocation.ts';
-import { encodeTbs } from '../../src/pki/shape.ts';
-import { type SignatureAlgorithm, signatureAlgorithmFor, signBytes } from '../../src/pki/signature.ts';
+import {
+  altered,
+  authority,
+  endEntity,
+  type Leaf,
+  newKey,
+  notCa,
+  rsaKey,
+  selfSigned,
+  sha1,
+  type Variation,
+  withUnknownCritical,
+  withUsages,
+} from './forge.ts';
 
 /**
  * The named tree of manufacturer identities, good and bad, that attestation is tested with (certs/README.md lists them).
@@ -29,6 +34,9 @@ export interface TestIdentity extends KeyedChain {
 
 export interface TestIdentities {
   readonly now: Millis;
+  /** Acme's authorities, to issue more of its devices. */
+  readonly root: Issuer;
+  readonly intermediate: Issuer;
   /** DER of Acme's root. */
   readonly anchors: readonly Uint8Array[];
   /** DER of Acme's intermediate, for verifiers that know it already. */
@@ -113,7 +121,7 @@ export function makeIdentities(now: Millis): TestIdentities {
       endEntity(strangerIntermediate, 'Stranger', now, {}),
       [strangerIntermediate],
     ),
-    lookAlikeAuthority: refuse('attest.unknown-issuer', "Acme's names, other keys", leaf(lookAlike), [lookAlike]),
+    lookAlikeAuthority: refuse('attest.issuer-key', "Acme's names, other keys", leaf(lookAlike), [lookAlike]),
     selfSigned: refuse('attest.self-signed', 'its own issuer', selfSigned(selfSignedKey, now), []),
     serverUsageOnly: refuse(
       'attest.wrong-usage',
@@ -122,20 +130,25 @@ export function makeIdentities(now: Millis): TestIdentities {
       [intermediate],
     ),
     incomplete: refuse('attest.incomplete-chain', 'the intermediate is not sent', leaf(intermediate), []),
-    expiredIntermediate: refuse('attest.expired', 'the intermediate expired yesterday', leaf(expiredIntermediate), [
-      expiredIntermediate,
+    expiredIntermediate: refuse(
+      'attest.authority-expired',
+      'the intermediate expired yesterday',
+      leaf(expiredIntermediate),
+      [expiredIntermediate],
+    ),
+    notAnAuthority: refuse('attest.not-an-authority', 'an intermediate with CA:FALSE', leaf(endEntityCa), [
+      endEntityCa,
     ]),
-    notAnAuthority: refuse('attest.invalid-chain', 'an intermediate with CA:FALSE', leaf(endEntityCa), [endEntityCa]),
-    endEntityAsAuthority: refuse('attest.invalid-chain', 'issued with the key of a device', leaf(actingDevice), [
+    endEntityAsAuthority: refuse('attest.not-an-authority', 'issued with the key of a device', leaf(actingDevice), [
       actingDevice,
       intermediate,
     ]),
-    pathTooLong: refuse('attest.invalid-chain', 'an authority below one whose path length is 0', leaf(tooDeep), [
+    pathTooLong: refuse('attest.path-length', 'an authority below one whose path length is 0', leaf(tooDeep), [
       tooDeep,
       intermediate,
     ]),
     unknownCriticalExtension: refuse(
-      'attest.invalid-chain',
+      'attest.critical-extension',
       'an extension that nobody knows is critical',
       leaf(intermediate, { profile: withUnknownCritical }),
       [intermediate],
@@ -151,25 +164,13 @@ export function makeIdentities(now: Millis): TestIdentities {
   };
   return {
     now,
+    root,
+    intermediate,
     anchors: [root.certificate.der],
     intermediates: [intermediate.certificate.der],
     crls: [crl(root, []), crl(intermediate, [parseCertificate(revoked.der).serial])],
     named,
   };
-}
-
-interface Leaf {
-  readonly der: Uint8Array;
-  readonly privateKey: KeyObject;
-}
-
-/** What is not as it should be. */
-interface Variation {
-  readonly profile?: CertificateProfile;
-  readonly from?: Millis;
-  readonly until?: Millis;
-  readonly key?: KeyObject;
-  readonly algorithm?: SignatureAlgorithm;
 }
 
 const accept = (why: string, leaf: Leaf, issuers: readonly Issuer[]): TestIdentity =>
@@ -184,110 +185,3 @@ function identity(
 ): TestIdentity {
   return { expected, why, chain: [der, ...issuers.map(({ certificate }) => certificate.der)], privateKey };
 }
-
-function endEntity(issuer: Issuer, organization: string, now: Millis, variation: Variation): Leaf {
-  const privateKey = variation.key ?? newKey();
-  const subject = { organization, commonName: 'device-0001' };
-  return { der: unlinted(issuer, subject, privateKey, { from: now - days(20), ...variation }), privateKey };
-}
-
-function authority(parent: Issuer, commonName: string, variation: Variation): Issuer {
-  const privateKey = newKey();
-  const subject = { organization: 'Acme', commonName };
-  const der = unlinted(parent, subject, privateKey, { profile: profiles.issuingCa, ...variation });
-  return { certificate: parseCertificate(der), privateKey };
-}
-
-function selfSigned(privateKey: KeyObject, now: Millis): Leaf {
-  const subject = { organization: 'Acme', commonName: 'device-0001' };
-  const key = parsePublicKey(spkiOf(privateKey)).key;
-  const names = {
-    issuer: encodeName(subject),
-    keyId: subjectKeyIdOf(key),
-    notBefore: now - days(1),
-    notAfter: now + days(365),
-  };
-  return { der: sign(names, subject, privateKey, privateKey, {}), privateKey };
-}
-
-/** Signs whatever is asked for: the issuing pipeline would refuse most of it. */
-function unlinted(
-  { certificate, privateKey: signer }: Issuer,
-  subject: Subject,
-  privateKey: KeyObject,
-  variation: Variation,
-): Uint8Array {
-  const { notBefore, notAfter } = certificate;
-  const keyId = certificate.subjectKeyId ?? new Uint8Array(20);
-  return sign({ issuer: certificate.subject.der, keyId, notBefore, notAfter }, subject, privateKey, signer, variation);
-}
-
-function sign(
-  parent: {
-    readonly issuer: Uint8Array;
-    readonly keyId: Uint8Array;
-    readonly notBefore: Millis;
-    readonly notAfter: Millis;
-  },
-  subject: Subject,
-  privateKey: KeyObject,
-  signer: KeyObject,
-  variation: Variation,
-): Uint8Array {
-  const publicKey = parsePublicKey(spkiOf(privateKey));
-  const algorithm = variation.algorithm ?? signatureAlgorithmFor(signer);
-  const tbs = encodeTbs({
-    profile: variation.profile ?? profiles.manufacturerDevice,
-    serial: randomSerial(systemRandom),
-    issuer: parent.issuer,
-    subject: encodeName(subject),
-    notBefore: Math.min(variation.from ?? parent.notBefore, (variation.until ?? Number.POSITIVE_INFINITY) - days(1)),
-    notAfter: variation.until ?? parent.notAfter,
-    publicKey,
-    altNames: [],
-    subjectKeyId: subjectKeyIdOf(publicKey.key),
-    authorityKeyId: parent.keyId,
-    algorithm,
-  });
-  return derDocument(tbs, algorithm.der, derBitString(signBytes(algorithm, tbs, signer)));
-}
-
-/** Flips a bit in the last octet, which is in the signature's s. */
-function altered({ der, privateKey }: Leaf): Leaf {
-  const copy = new Uint8Array(der);
-  const last = copy.length - 1;
-  copy[last] = (copy[last] ?? 0) ^ 1;
-  return { der: copy, privateKey };
-}
-
-const { basicConstraints, keyUsage, lifetime } = profiles.manufacturerDevice;
-
-const withUsages = (extendedKeyUsage: readonly string[]): CertificateProfile =>
-  certificateProfile({ name: 'test device', basicConstraints, keyUsage, extendedKeyUsage, lifetime });
-
-const withUnknownCritical: CertificateProfile = {
-  ...profiles.manufacturerDevice,
-  fixed: familiarExtensions(
-    concatBytes(profiles.manufacturerDevice.fixed.encoded, encodeExtension('1.3.6.1.4.1.32473.1', true, derNull())),
-  ),
-};
-
-/** Holds keyCertSign, so that a path can be built through it, but is no authority. */
-const notCa = certificateProfile({
-  name: 'not an authority',
-  basicConstraints: { authority: false, pathLength: undefined },
-  keyUsage: ['keyCertSign'],
-  extendedKeyUsage: [],
-  lifetime,
-});
-
-const sha1: SignatureAlgorithm = {
-  name: 'ecdsa-with-SHA1',
-  oid: oids.ecdsaWithSha1,
-  digest: 'sha1',
-  keyType: 'ec',
-  der: derSequence(derOid(oids.ecdsaWithSha1)),
-};
-
-const newKey = (): KeyObject => generateKeyPairSync('ec', { namedCurve: 'prime256v1' }).privateKey;
-const rsaKey = (modulusLength: number): KeyObject => generateKeyPairSync('rsa', { modulusLength }).privateKey;

@@ -1,7 +1,6 @@
 import { generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { encodePem } from '../../src/codec/pem.ts';
 import type { Millis } from '../../src/core/clock.ts';
-import { days } from '../../src/core/clock.ts';
 import type { Decision } from '../../src/core/errors.ts';
 import { type Uuid, uuidV4 } from '../../src/core/ids.ts';
 import { silentLog } from '../../src/core/log.ts';
@@ -12,6 +11,7 @@ import { createDevelopmentPki, type DevelopmentPki } from '../../src/pki/develop
 import { uuidSubject } from '../../src/pki/name.ts';
 import type { PeerChain } from '../../src/pki/path.ts';
 import type { PeerEvidence, ProvisioningSession } from '../../src/provision/contract.ts';
+import { enrollmentGroup, x509Attestation } from '../../src/provision/group.ts';
 import { PolicySource } from '../../src/provision/policy.ts';
 import type { EntryListener, ProvisionerDeps, TokenSource } from '../../src/provision/ports.ts';
 import { createProvisioner, type Provisioner } from '../../src/provision/session.ts';
@@ -66,20 +66,14 @@ const testTokens: TokenSource = {
 
 export function testGroup(pki: DevelopmentPki, changes: Partial<EnrollmentGroup> = {}): EnrollmentGroup {
   const { root } = pki.manufacturer;
-  return {
+  return enrollmentGroup({
     id: testIds.group,
     name: 'example devices',
     owner: { id: testIds.owner, name: '1' },
-    enabled: true,
-    attestation: {
-      x509: { anchors: [encodePem('CERTIFICATE', root.certificate.der)], intermediates: [], crls: [], expiredGrace: 0 },
-      psk: [],
-    },
+    attestation: { x509: x509Attestation({ anchors: [encodePem('CERTIFICATE', root.certificate.der)] }) },
     hubs: [pki.hubId],
-    identityLife: days(90),
-    ownerPsk: undefined,
     ...changes,
-  };
+  });
 }
 
 export const testHub = (changes: Partial<Hub> = {}): Hub => ({
@@ -88,6 +82,7 @@ export const testHub = (changes: Partial<Hub> = {}): Hub => ({
   gateways: ['coaps+tcp://hub.example.com:5684', 'coaps+tcp://hub2.example.com:5684'],
   provider: 'plgd.dps',
   authorization: { type: 'built-in' },
+  source: 'file',
   ...changes,
 });
 

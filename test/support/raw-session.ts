@@ -5,7 +5,8 @@ import type { Association, AssociationEvent, SecureContextOptions } from '../../
 import { createSecureContext } from '../../src/secure/engine.ts';
 import type { RawChannel } from './raw-coap.ts';
 
-export interface RawSessionOptions extends Pick<SecureContextOptions, 'identity' | 'psk' | 'ciphers' | 'maxVersion'> {
+export interface RawSessionOptions
+  extends Pick<SecureContextOptions, 'identity' | 'psk' | 'ciphers' | 'maxVersion' | 'trust'> {
   readonly transport: 'udp' | 'tcp';
   readonly port: number;
   /** What becomes of each datagram, or piece of the stream, on its way out; `index` counts from 0. */
@@ -16,7 +17,7 @@ export interface RawSessionOptions extends Pick<SecureContextOptions, 'identity'
 
 /**
  * A client's secure session on a real socket, with nothing above it: each message is what one record carries. It believes any
- * server. What it puts on the wire can be tampered with, and raw bytes can be sent from its address.
+ * server, unless it is told whom to trust. What it puts on the wire can be tampered with, and raw bytes can be sent from its address.
  */
 export class RawSession implements RawChannel {
   readonly events: AssociationEvent[] = [];
@@ -40,6 +41,7 @@ export class RawSession implements RawChannel {
       ...(options.identity && { identity: options.identity }),
       ...(options.psk && { psk: options.psk }),
       ...(options.ciphers && { ciphers: options.ciphers }),
+      ...(options.trust && { trust: options.trust }),
       ...(options.maxVersion && { maxVersion: options.maxVersion }),
     });
     this.association = context.connect(systemTimers.now());

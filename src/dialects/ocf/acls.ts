@@ -16,13 +16,26 @@ export const acls: OcfResource = {
   },
 };
 
+function renderSubject(subject: AccessControlEntry['subject']): CborMap {
+  switch (subject.type) {
+    case 'uuid':
+      return { uuid: subject.uuid };
+    case 'connection':
+      return { conntype: subject.kind };
+    case 'role':
+      return subject.authority === undefined
+        ? { role: subject.role }
+        : { authority: subject.authority, role: subject.role };
+  }
+}
+
 function render({ permission, resources, subject }: AccessControlEntry): CborMap {
   return {
     permission,
     resources: resources.map((resource) =>
       'href' in resource ? { href: resource.href, if: ['*'] } : { if: ['*'], wc: resource.wildcard },
     ),
-    subject: subject.type === 'uuid' ? { uuid: subject.uuid } : { conntype: subject.kind },
+    subject: renderSubject(subject),
     tag: provisioningTag,
   };
 }

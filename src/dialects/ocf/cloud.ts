@@ -24,13 +24,15 @@ export const cloud: OcfResource = {
       now,
     );
     if (!answer.ok) return answer;
-    const { provider, gateway, gateways, accessToken } = answer.value;
+    const { provider, gateway, gateways, accessToken, payload } = answer.value;
     return decided(() => ({
       apn: provider,
       cis: gateway.uri,
       at: accessToken.reveal(),
       sid: gateway.hubId,
       'x.org.iotivity.servers': gateways.map(({ uri, hubId }) => ({ id: hubId, uri })),
+      // The group's own; the reference device passes over keys that it does not know.
+      ...(payload && { 'x.firstboot.payload': payload }),
     }));
   },
 };

@@ -13,7 +13,8 @@ import { acls } from './acls.ts';
 import { cloud } from './cloud.ts';
 import { credentials } from './credentials.ts';
 import { ownership } from './ownership.ts';
-import type { OcfResource, Rendering } from './resource.ts';
+import type { OcfResource, OctetResource, Rendering } from './resource.ts';
+import { revocations } from './revocations.ts';
 import { time } from './time.ts';
 
 /** plgd's provisioning protocol, OCF over CoAP (contract: plgd-device.md, plgd-service.md). */
@@ -26,12 +27,10 @@ export interface OcfDialectDeps {
   readonly log: Log;
 }
 
+const resources: readonly (OcfResource | OctetResource)[] = [time, ownership, cloud, credentials, acls, revocations];
+
 const router = createRouter(
-  [time, ownership, cloud, credentials, acls].map((resource) => ({
-    method: resource.method,
-    path: resource.path,
-    handler: resource,
-  })),
+  resources.map((resource) => ({ method: resource.method, path: resource.path, handler: resource })),
 );
 
 /** OCF 2.x (OCF Core §12.2.5): what OCF-Content-Format-Version says of our payloads. */
@@ -44,7 +43,9 @@ export function createOcfDialect({ log }: OcfDialectDeps): OcfDialect {
       const found = router.find(request);
       if (!found.ok) return diagnostic(found.refusal);
       try {
-        return await serve(found.value, session, request, now, log);
+        const resource = found.value;
+        if ('octets' in resource) return await serveOctets(resource, session, request, now, log);
+        return await serve(resource, session, request, now, log);
       } catch (error) {
         log.error({ path: found.value.path, error }, 'an unexpected error');
         return diagnostic({ code: 'service.internal', evidence: {}, fix: '' });
@@ -84,6 +85,26 @@ async function serve(
     contentFormat: format,
     options: versionOption(request, format),
   };
+}
+
+async function serveOctets(
+  resource: OctetResource,
+  session: ProvisioningSession,
+  { accept }: IncomingRequest,
+  now: Millis,
+  log: Log,
+): Promise<OutgoingResponse> {
+  if (negotiate(accept, [resource.contentFormat]) === undefined) {
+    return diagnostic({ code: 'request.accept', evidence: {}, fix: '' });
+  }
+  const answer = await resource.octets(session, now);
+  if (!answer.ok) return diagnostic(answer.refusal);
+  if (answer.value.length > limits.coap.bodyBytes) {
+    const evidence = { path: resource.path, bytes: answer.value.length, limit: limits.coap.bodyBytes };
+    log.info(evidence, 'an answer is too long for CoAP: it is to be had over HTTP');
+    return diagnostic({ code: 'service.answer-too-large', evidence, fix: 'get it over HTTP' });
+  }
+  return { code: 205, payload: answer.value, contentFormat: resource.contentFormat };
 }
 
 function encode(rendering: Rendering, format: number): Uint8Array {

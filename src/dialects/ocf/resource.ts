@@ -14,6 +14,14 @@ export interface OcfResource {
   answer(session: ProvisioningSession, request: IncomingRequest, now: Millis): Promise<Outcome>;
 }
 
+/** A resource outside of plgd's protocol: bytes as they are, and no step of provisioning. */
+export interface OctetResource {
+  readonly path: string;
+  readonly method: 'GET';
+  readonly contentFormat: number;
+  octets(session: ProvisioningSession, now: Millis): Promise<Decision<Uint8Array>>;
+}
+
 /** `unread`: the request could not be read, and the session does not know of it yet. */
 export type Outcome = Decision<Rendering> | { readonly ok: false; readonly unread: Unread };
 

@@ -25,8 +25,10 @@ const create = async (identityLife: Millis, options: WorldOptions = {}): Promise
   return world;
 };
 
-const changeLife = (identityLife: Millis): Promise<void> =>
-  world.changePolicy({ groups: world.settings.groups.map((group) => ({ ...group, identityLife })) });
+const changeLife = (life: Millis): Promise<void> =>
+  world.changePolicy({
+    groups: world.settings.groups.map((group) => ({ ...group, certificate: { ...group.certificate, life } })),
+  });
 
 const boot = (scheme: Scheme, options: Partial<BootOptions> = {}) => bootDevice({ world, scheme, ...lab, ...options });
 

@@ -191,6 +191,42 @@ describe('an upload', () => {
   });
 });
 
+describe('the messages that an exchange takes', () => {
+  const large = someBytes(2500);
+
+  it('are one for a small request with a small answer', () => {
+    ask(1, pathOptions('a'));
+    expect(served[0]?.messages).toEqual({ received: 1, open: false });
+  });
+
+  it('are one for each block of an upload, blocks that came twice included', () => {
+    upload(someBytes(100), 16);
+    expect(served[0]?.messages).toEqual({ received: 7, open: false });
+    served = [];
+    const first = someBytes(32);
+    for (const number of [0, 1, 1]) ask(2, [...pathOptions('b'), ...blocks(`1:${number}/1/16`)], first.subarray(0, 16));
+    ask(2, [...pathOptions('b'), ...blocks('1:2/0/16')], first.subarray(0, 3));
+    expect(served[0]?.messages?.received).toBe(4);
+  });
+
+  it('go on with each block of the answer, and are complete with the last one', () => {
+    handler = () => ({ code: 205, payload: large });
+    ask(1, pathOptions('a'));
+    expect(served[0]?.messages).toEqual({ received: 1, open: true });
+    ask(1, [...pathOptions('a'), ...blocks('2:1/0/1024')]);
+    expect(served[0]?.messages).toEqual({ received: 2, open: true });
+    ask(1, [...pathOptions('a'), ...blocks('2:2/0/1024')]);
+    expect(served[0]?.messages).toEqual({ received: 3, open: false });
+  });
+
+  it('are those of both ways when both are large', () => {
+    handler = () => ({ code: 204, payload: large });
+    upload(someBytes(64), 32);
+    for (const number of [1, 2]) ask(2, [...pathOptions('a'), ...blocks(`2:${number}/0/1024`)]);
+    expect(served[0]?.messages).toEqual({ received: 4, open: false });
+  });
+});
+
 describe('a large response', () => {
   const body = someBytes(5000);
   beforeEach(() => {

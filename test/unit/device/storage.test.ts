@@ -79,6 +79,7 @@ describe('state in a folder', () => {
     ['a clock offset that is text', (state) => ({ ...state, clockOffset: '1' })],
     ['an owner that is no UUID', (state) => ({ ...state, owner: 'me' })],
     ['a cloud without gateways', (state) => ({ ...state, cloud: { ...state.cloud, gateways: [] } })],
+    ['a payload that is no map', (state) => ({ ...state, cloud: { ...state.cloud, payload: 'text' } })],
     ['a registration without tokens', (state) => ({ ...state, cloud: { ...state.cloud, registration: {} } })],
     [
       'credentials that are no certificates',

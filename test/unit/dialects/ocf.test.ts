@@ -5,7 +5,7 @@ import type { IncomingRequest, Method, OutgoingResponse } from '../../../src/coa
 import { decodeFrame } from '../../../src/coap/framing.ts';
 import { optionNumber, uintOption } from '../../../src/coap/options.ts';
 import { readRequest } from '../../../src/coap/request.ts';
-import { type CborValue, decodeCbor, encodeCbor } from '../../../src/codec/cbor.ts';
+import { type CborMap, type CborValue, decodeCbor, encodeCbor } from '../../../src/codec/cbor.ts';
 import { decodeCertificates, encodePem } from '../../../src/codec/pem.ts';
 import { fromHex, fromUtf8, noBytes, toHex } from '../../../src/core/bytes.ts';
 import { type ErrorCode, errorTable, failure } from '../../../src/core/errors.ts';
@@ -15,6 +15,8 @@ import { createOcfDialect } from '../../../src/dialects/ocf/dialect.ts';
 import { parseCertificate } from '../../../src/pki/certificate.ts';
 import { checkCsr, readCsr } from '../../../src/pki/csr.ts';
 import type { ProvisioningSession } from '../../../src/provision/contract.ts';
+import { ownerPskOf } from '../../../src/provision/owner-psk.ts';
+import type { AceTemplate } from '../../../src/store/model.ts';
 import {
   deviceEvidence,
   endSession,
@@ -231,10 +233,46 @@ describe('the requests of the reference device', () => {
   });
 });
 
+test('a payload of the group goes with the cloud configuration, behind what plgd knows; roles have their authority or none', async () => {
+  const payload = { site: 'north', lamps: [1, { on: true }] };
+  const role = { type: 'role', role: 'installer' } as const;
+  const acl: AceTemplate[] = [
+    { subject: { ...role, authority: undefined }, permission: 2, resources: [] },
+    { subject: { ...role, authority: 'CN=acme' }, permission: 4, resources: [{ wildcard: '+' }] },
+  ];
+  await pipeline.configure({ groups: [{ ...pipeline.group, payload, acl }] });
+  const configuration = content(await ask(sent('cloud-configuration'))) as CborMap;
+  expect(Object.keys(configuration)).toEqual([
+    'apn',
+    'cis',
+    'at',
+    'sid',
+    'x.org.iotivity.servers',
+    'x.firstboot.payload',
+  ]);
+  expect(configuration['x.firstboot.payload']).toEqual(payload);
+  const json = JSON.parse(text(await ask({ ...sent('cloud-configuration'), accept: 50 }))) as CborMap;
+  expect(json['x.firstboot.payload']).toEqual(payload);
+  expect(content(await ask(sent('acls')))).toEqual({
+    aclist2: [
+      { permission: 2, resources: [], subject: { role: 'installer' }, tag: 'dps' },
+      {
+        permission: 4,
+        resources: [{ if: ['*'], wc: '+' }],
+        subject: { authority: 'CN=acme', role: 'installer' },
+        tag: 'dps',
+      },
+    ],
+  });
+  await pipeline.configure({ groups: [pipeline.group] });
+});
+
 describe('an optional pre-shared key of the owner', () => {
   test('comes first, as bytes in CBOR and as base64 in JSON', async () => {
-    const key = Buffer.from('0123456789abcdef');
-    await pipeline.configure({ groups: [{ ...pipeline.group, ownerPsk: key.toString('base64') }] });
+    const master = Buffer.from('0123456789abcdef');
+    const { di } = decodeCbor(sent('credentials').payload) as { di: string };
+    const key = Buffer.from(ownerPskOf(master, di));
+    await pipeline.configure({ groups: [{ ...pipeline.group, ownerPsk: master.toString('base64') }] });
     const cbor = content(await ask(sent('credentials'))) as { creds: CborValue[] };
     expect(cbor.creds).toHaveLength(3);
     expect(cbor.creds[0]).toEqual({

@@ -1,15 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { seconds } from '../../../src/core/clock.ts';
-import type { ErrorCode } from '../../../src/core/errors.ts';
+import { decided, type ErrorCode } from '../../../src/core/errors.ts';
 import { limits } from '../../../src/core/limits.ts';
 import { statusFlags } from '../../../src/core/status.ts';
-import { admit } from '../../../src/provision/admit.ts';
 import { authorize } from '../../../src/provision/authorize.ts';
 import { bind, bound, settleClaim } from '../../../src/provision/bind.ts';
 import { configure } from '../../../src/provision/configure.ts';
 import { confirm } from '../../../src/provision/confirm.ts';
-import type { Step } from '../../../src/provision/contract.ts';
+import type { AccessControlEntry, Step } from '../../../src/provision/contract.ts';
 import { provisionedFlags, retrySlot, stepFailed, stepServed, steps } from '../../../src/provision/status.ts';
 import {
   afterRefused,
@@ -20,33 +19,20 @@ import {
   verdictAtEnd,
   verdictAtExpiry,
 } from '../../../src/provision/verdict.ts';
-import type { AttemptEntry } from '../../../src/store/model.ts';
+import type { AttemptEntry, EnrollmentGroup } from '../../../src/store/model.ts';
 import { codeOf } from '../../support/provisioning.ts';
 import { someDevice, someGroup, someHub, someUuid } from '../../support/store-records.ts';
 
 const now = Date.UTC(2026, 5, 1);
 const { initialized, hasCredentials, hasAcls, hasCloud, failure } = statusFlags;
 
-describe('admit', () => {
-  const group = someGroup(1);
-  const here = { groupId: group.id, ownerId: group.owner.id };
-
-  test.each([
-    ['a new device', undefined, { known: false, moved: undefined }],
-    ['a known device', someDevice(1, here), { known: true, moved: undefined }],
-    ['one that comes from another group', someDevice(1, { ownerId: group.owner.id }), { known: true, moved: 'group' }],
-    ['one that comes from another owner', someDevice(1), { known: true, moved: 'owner' }],
-  ])('lets %s in', (_, device, value) => {
-    expect(admit(group, device)).toEqual({ ok: true, value });
-  });
-
-  test('keeps everybody out of a disabled group', () => {
-    expect(codeOf(admit({ ...group, enabled: false }, someDevice(1, here)))).toBe('admit.group-disabled');
-  });
-});
-
 describe('bind', () => {
-  const reserved = new Set([someUuid(90)]);
+  const rules = {
+    reserved: new Set([someUuid(90)]),
+    ownerId: someUuid(91),
+    reprovisioning: 'migrate',
+    demanded: decided(undefined),
+  } as const;
   const fresh = someDevice(1);
   const known = someDevice(1, {
     deviceId: someUuid(2),
@@ -61,9 +47,9 @@ describe('bind', () => {
     ['the id it has, in capitals', known, someUuid(2).toUpperCase(), 'same', 3],
     ['a new id', known, someUuid(3), 'reset', 4],
   ] as const)('%s', (_, device, text, kind, generation) => {
-    const binding = bind(device, text, reserved, device.createdAt);
+    const binding = bind(device, text, rules, device.createdAt);
     expect(binding).toEqual({ ok: true, value: { kind, deviceId: text.toLowerCase(), generation } });
-    expect(bound(device, text.toLowerCase()).generation).toBe(generation);
+    expect(bound(device, { deviceId: text.toLowerCase(), generation }, now).generation).toBe(generation);
   });
 
   test.each([
@@ -73,16 +59,17 @@ describe('bind', () => {
     [`${someUuid(2)} `, 'bind.device-id-missing'],
     [someUuid(90), 'bind.device-id-reserved'],
     [someUuid(90).toUpperCase(), 'bind.device-id-reserved'],
+    [someUuid(91), 'bind.device-id-reserved'],
   ])('"%s" is refused', (text, code) => {
-    expect(codeOf(bind(fresh, text, reserved, fresh.createdAt))).toBe(code);
+    expect(codeOf(bind(fresh, text, rules, fresh.createdAt))).toBe(code);
   });
 
   test('a key that keeps taking new ids is slowed down, and goes on after a while', () => {
     const { resetBurst, resetInterval } = limits.provision;
     const restless = { ...known, generation: resetBurst };
-    expect(codeOf(bind(restless, someUuid(3), reserved, restless.createdAt))).toBe('bind.too-many-ids');
-    expect(bind(restless, restless.deviceId ?? '', reserved, restless.createdAt)).toMatchObject({ ok: true });
-    expect(bind(restless, someUuid(3), reserved, restless.createdAt + resetInterval)).toMatchObject({ ok: true });
+    expect(codeOf(bind(restless, someUuid(3), rules, restless.createdAt))).toBe('bind.too-many-ids');
+    expect(bind(restless, restless.deviceId ?? '', rules, restless.createdAt)).toMatchObject({ ok: true });
+    expect(bind(restless, someUuid(3), rules, restless.createdAt + resetInterval)).toMatchObject({ ok: true });
   });
 
   test('the claim of another key is refused, and both keys are named', () => {
@@ -93,21 +80,35 @@ describe('bind', () => {
   });
 
   test('a reset forgets what the earlier generation had; binding again changes nothing', () => {
-    const after = bound(known, someUuid(3));
+    const after = bound(known, { deviceId: someUuid(3), generation: 4 }, now);
     expect(after).toMatchObject({
       flags: initialized,
       confirmedAt: undefined,
-      hubId: undefined,
+      hubId: known.hubId,
       retry: { failures: 0 },
     });
-    expect(bound(after, someUuid(3))).toBe(after);
+    expect(bound(after, { deviceId: someUuid(3), generation: 4 }, now)).toBe(after);
+    // Judged on what another session has overtaken.
+    expect(bound(after, { deviceId: someUuid(4), generation: 4 }, now)).toBe(after);
+    expect(after.lineage.at(-1)).toEqual({
+      at: now,
+      event: 'generation',
+      facts: { deviceId: someUuid(3), generation: 4 },
+    });
   });
 });
 
 describe('authorize', () => {
+  const subject = { ownerId: someUuid(4), deviceId: someUuid(5), commonName: 'lamp 17' };
+  const entriesOf = (group: EnrollmentGroup, of = subject): readonly AccessControlEntry[] => {
+    const list = authorize(group, { ...of, ownerId: of === subject ? group.owner.id : of.ownerId });
+    if (!list.ok) throw new Error(list.refusal.code);
+    return list.value.entries;
+  };
+
   test('has one entry for the owner, one for anybody, one for each distinct hub', () => {
     const group = someGroup(1, { hubs: [someUuid(7), someUuid(8), someUuid(7)] });
-    const { entries } = authorize(group);
+    const entries = entriesOf(group);
     expect(entries.map(({ subject, permission }) => [subject, permission])).toEqual([
       [{ type: 'uuid', uuid: group.owner.id }, 31],
       [{ type: 'connection', kind: 'anon-clear' }, 2],
@@ -119,6 +120,43 @@ describe('authorize', () => {
       expect(new Set(names).size).toBe(names.length);
     }
   });
+
+  test('a template makes an entry per hub where it names one, and puts in what it names', () => {
+    const group = someGroup(1, {
+      hubs: [someUuid(7), someUuid(8), someUuid(7)],
+      acl: [
+        { subject: { type: 'uuid', uuid: `\${hub.id}` }, permission: 2, resources: [{ href: `/hubs/\${hub.id}` }] },
+        { subject: { type: 'uuid', uuid: `\${owner.id}` }, permission: 31, resources: [{ wildcard: '*' }] },
+        {
+          subject: { type: 'uuid', uuid: '*' },
+          permission: 2,
+          resources: [{ href: `/\${cert.subject.cn}/\${device.id}` }],
+        },
+        { subject: { type: 'role', role: 'installer', authority: undefined }, permission: 4, resources: [] },
+        { subject: { type: 'connection', kind: 'auth-crypt' }, permission: 2, resources: [{ wildcard: '-' }] },
+      ],
+    });
+    expect(entriesOf(group, { ...subject, ownerId: someUuid(6) })).toEqual([
+      { subject: { type: 'uuid', uuid: someUuid(7) }, permission: 2, resources: [{ href: `/hubs/${someUuid(7)}` }] },
+      { subject: { type: 'uuid', uuid: someUuid(8) }, permission: 2, resources: [{ href: `/hubs/${someUuid(8)}` }] },
+      { subject: { type: 'uuid', uuid: someUuid(6) }, permission: 31, resources: [{ wildcard: '*' }] },
+      { subject: { type: 'uuid', uuid: '*' }, permission: 2, resources: [{ href: `/lamp 17/${someUuid(5)}` }] },
+      { subject: { type: 'role', role: 'installer', authority: undefined }, permission: 4, resources: [] },
+      { subject: { type: 'connection', kind: 'auth-crypt' }, permission: 2, resources: [{ wildcard: '-' }] },
+    ]);
+  });
+
+  test.each([
+    ['a subject that is no UUID then', `\${cert.subject.cn}`, subject, 'service.config'],
+    ['what the device does not have', `\${cert.subject.cn}`, { ...subject, commonName: undefined }, 'service.config'],
+    ['a device that has not said its id', `\${device.id}`, { ...subject, deviceId: undefined }, 'request.out-of-order'],
+  ])('%s is refused, and the entry is named', (_, uuid, of, code) => {
+    const anybody = { subject: { type: 'connection', kind: 'anon-clear' }, permission: 2, resources: [] } as const;
+    const asked = { subject: { type: 'uuid', uuid }, permission: 2, resources: [] } as const;
+    const list = authorize(someGroup(1, { acl: [anybody, asked] }), of);
+    expect(codeOf(list)).toBe(code);
+    expect(list).toMatchObject({ refusal: { evidence: { text: uuid } } });
+  });
 });
 
 describe('configure', () => {
@@ -126,6 +164,7 @@ describe('configure', () => {
   const two = someHub(2, { gateways: ['coaps+tcp://c:1', 'coaps+tcp://a:1', 'coaps+tcp://a:1'] });
   const hubs = new Map([one, two].map((hub) => [hub.id, hub]));
   const group = someGroup(3, { hubs: [two.id, someUuid(99), one.id] });
+  const device = someDevice(1, { hubId: undefined });
 
   test.each([
     ['none', undefined, 'coaps+tcp://c:1', two.id, 'first'],
@@ -154,13 +193,13 @@ describe('configure', () => {
     ],
     ['nonsense', { uri: '', id: '' }, 'coaps+tcp://c:1', two.id, 'first'],
   ])('selected gateway: %s', (_, selected, uri, hubId, chosen) => {
-    expect(configure(group, hubs, selected)).toMatchObject({
+    expect(configure(group, hubs, device, selected)).toMatchObject({
       value: { gateway: { uri, hubId }, hub: { id: hubId }, chosen },
     });
   });
 
   test('all gateways are listed once, in the order of hubs and gateways, the chosen one included', () => {
-    expect(configure(group, hubs, undefined)).toMatchObject({
+    expect(configure(group, hubs, device, undefined)).toMatchObject({
       value: {
         gateways: [
           { uri: 'coaps+tcp://c:1', hubId: two.id },
@@ -173,9 +212,9 @@ describe('configure', () => {
   });
 
   test('without a hub, or with one that has no gateway, the device shall come again', () => {
-    expect(codeOf(configure({ ...group, hubs: [someUuid(99)] }, hubs, undefined))).toBe('configure.no-hub');
+    expect(codeOf(configure({ ...group, hubs: [someUuid(99)] }, hubs, device, undefined))).toBe('configure.no-hub');
     const empty = new Map([[one.id, { ...one, gateways: [] }]]);
-    expect(codeOf(configure(group, empty, undefined))).toBe('configure.no-hub');
+    expect(codeOf(configure(group, empty, device, undefined))).toBe('configure.no-hub');
   });
 });
 
