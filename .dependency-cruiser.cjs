@@ -11,6 +11,7 @@ const layers = [
   'transport',
   'store',
   'provision',
+  'operator',
   'dialects',
   'cloud',
   'device',

@@ -1,0 +1,87 @@
+import type { Millis } from '../core/clock.ts';
+import { failure } from '../core/errors.ts';
+import type { Uuid } from '../core/ids.ts';
+import { limits } from '../core/limits.ts';
+import type { Attempt, AttemptSummary, Verdict } from '../store/model.ts';
+import type { Store } from '../store/store.ts';
+import { type AttemptPeer, peerHas, peerOf } from './attempt-peer.ts';
+import { findDevice } from './find.ts';
+import { everyAttempt, type Page } from './scan.ts';
+
+/**
+ * The attempt with this id, or the only one whose id begins so; limits.operator.idPrefix characters at least.
+ * @throws FirstbootError operator.not-found, operator.ambiguous, operator.input
+ */
+export async function findAttempt(store: Store, text: string): Promise<Attempt> {
+  const wanted = text.trim().toLowerCase();
+  const { idPrefix, candidates, page } = limits.operator;
+  const evidence = { attempt: text.slice(0, limits.policy.text) };
+  if (!/^[0-9a-f-]+$/.test(wanted) || wanted.length < idPrefix || wanted.length > lastUuid.length) {
+    throw failure('operator.input', evidence, `write an attempt id, or the first ${idPrefix} characters or more of it`);
+  }
+  const exact = await store.attempt(wanted);
+  if (exact) return exact;
+  const before = wanted + lastUuid.slice(wanted.length);
+  // They stand together, newest first.
+  const found = (await store.attempts({ before, limit: page })).filter(({ id }) => id.startsWith(wanted));
+  if (found.length > 1) {
+    const others = found.length - candidates;
+    const some = found.slice(0, candidates).map(({ id }) => id);
+    const more = others > 0 ? ` and ${others}${found.length === page ? ' or' : ''} more` : '';
+    const fix = `write more of the id: ${some.join(', ')}${more}`;
+    throw failure('operator.ambiguous', evidence, fix);
+  }
+  const attempt = found[0] && (await store.attempt(found[0].id));
+  if (attempt) return attempt;
+  throw failure('operator.not-found', evidence, '`firstboot attempt list` shows those that are on record');
+}
+
+export interface AttemptFilter {
+  /** As findDevice takes it. */
+  readonly device?: string | undefined;
+  readonly verdict?: Verdict | 'open' | undefined;
+  /** Code of the refusal: `bind.device-id-taken`, or `bind` for every one that begins so. */
+  readonly code?: string | undefined;
+  readonly since?: Millis | undefined;
+  /** A part of the subject, PSK identity, address, key id or device id, in any case. */
+  readonly text?: string | undefined;
+}
+
+export type ListedAttempt = AttemptSummary & { readonly peer: AttemptPeer };
+
+/**
+ * Attempts, newest first; `next` is where the next page begins (`before`). A page has `limit` rows at most, and may have
+ * fewer: it looks through limits.operator.attemptsSearched attempts.
+ * @throws FirstbootError as findDevice
+ */
+export async function listAttempts(
+  store: Store,
+  { device, verdict, code, since = 0, text }: AttemptFilter,
+  { before, limit }: { readonly before?: Uuid; readonly limit: number },
+): Promise<Page<ListedAttempt, Uuid>> {
+  const keyId = device === undefined ? undefined : (await findDevice(store, device)).keyId;
+  const part = text?.toLowerCase();
+  const rows: ListedAttempt[] = [];
+  let searched = 0;
+  for await (const summary of openedSince(everyAttempt(store, { keyId, before }), since)) {
+    const { id, verdict: found = 'open', refusal } = summary;
+    if (verdict !== undefined && found !== verdict) continue;
+    if (code !== undefined && refusal?.code !== code && refusal?.code.startsWith(`${code}.`) !== true) continue;
+    const attempt = await store.attempt(id);
+    const peer = attempt && peerOf(attempt, summary.keyId);
+    if (peer && (part === undefined || peerHas(peer, part))) rows.push({ ...summary, peer });
+    if (rows.length === limit || ++searched === limits.operator.attemptsSearched) return { rows, next: id };
+  }
+  return { rows, next: undefined };
+}
+
+/** Above every UUIDv7 that is made in our time. */
+const lastUuid: Uuid = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
+
+/** Newest first, so the first one that is too old is the end. */
+async function* openedSince(attempts: AsyncIterable<AttemptSummary>, since: Millis): AsyncGenerator<AttemptSummary> {
+  for await (const attempt of attempts) {
+    if (attempt.openedAt < since) return;
+    yield attempt;
+  }
+}

@@ -1,0 +1,48 @@
+import { toHex } from '../core/bytes.ts';
+import type { Millis } from '../core/clock.ts';
+import type { Uuid } from '../core/ids.ts';
+import { fingerprint } from '../pki/certificate.ts';
+import type { Issuer } from '../pki/issuer.ts';
+import { type AuthorityState, keyIdOf } from '../pki/roll-over.ts';
+import type { Credential } from '../store/model.ts';
+import type { Store } from '../store/store.ts';
+import { everyCredential } from './scan.ts';
+
+/** What devices hold of our authorities. */
+export interface HeldCredentials {
+  /** What each device uses: the last one it got, unless that is revoked or has expired. */
+  readonly inUse: ReadonlyMap<Uuid, Credential>;
+  /** By key id of the issuing authority: certificates that have not expired. */
+  readonly byIssuer: ReadonlyMap<string, { readonly live: number; readonly revoked: number; readonly lastEnd: Millis }>;
+}
+
+/** Looks through all credentials. @throws FirstbootError service.store */
+export async function heldCredentials(store: Store, now: Millis): Promise<HeldCredentials> {
+  const inUse = new Map<Uuid, Credential>();
+  const byIssuer = new Map<string, { live: number; revoked: number; lastEnd: Millis }>();
+  for await (const credential of everyCredential(store)) {
+    if (credential.notAfter <= now) continue;
+    const { keyId, issuerKeyId, revoked, notAfter, issuedAt } = credential;
+    const counts = byIssuer.get(issuerKeyId) ?? { live: 0, revoked: 0, lastEnd: 0 };
+    counts[revoked ? 'revoked' : 'live']++;
+    counts.lastEnd = Math.max(counts.lastEnd, notAfter);
+    byIssuer.set(issuerKeyId, counts);
+    const known = inUse.get(keyId);
+    if (!revoked && (known === undefined || known.issuedAt <= issuedAt)) inUse.set(keyId, credential);
+  }
+  return { inUse, byIssuer };
+}
+
+/** Every issuing authority of a folder, the present one first. */
+export const issuersOf = ({ issuing, retired }: AuthorityState): readonly Issuer[] => [issuing, ...retired];
+
+/** Whether a credential was issued below a root of ours. */
+export function isBelow(state: AuthorityState, root: Issuer, { issuerKeyId }: Credential): boolean {
+  const issuer = issuersOf(state).find((each) => keyIdOf(each) === issuerKeyId);
+  const signer = issuer?.certificate.authorityKeyId;
+  return signer !== undefined && toHex(signer) === keyIdOf(root);
+}
+
+/** Whether a root of ours was delivered with a credential. */
+export const knows = (root: Issuer, { anchors }: Credential): boolean =>
+  anchors.includes(fingerprint(root.certificate.der));

@@ -1,0 +1,32 @@
+import type { LifeChange } from '../provision/lifecycle.ts';
+import type { Credential, Device } from '../store/model.ts';
+
+/** What a turn in the life of a device changes, a line for each. @param ownerName name of the owner before, if it is known */
+export function lifeEffects(
+  before: Device,
+  { device: after, credentials }: LifeChange,
+  ownerName = before.assignedOwner?.name,
+): readonly string[] {
+  const name = nameOf(before);
+  const owner = after.assignedOwner;
+  const lines: string[] = [];
+  if (after.state !== before.state) lines.push(`${name}: ${before.state} -> ${after.state}`);
+  if (owner !== undefined && owner.id !== before.assignedOwner?.id) {
+    lines.push(`${name}: owner ${ownerName ?? before.ownerId} -> ${owner.name}`);
+    lines.push('the device has to be reset or provisioned again to follow');
+  }
+  if (after.resetAllowed && !before.resetAllowed) lines.push(`${name} may be reset once`);
+  if (after.alarms.length < before.alarms.length) lines.push(`${name}: ${before.alarms.length} alarms are cleared`);
+  lines.push(...credentials.map(credentialEffect));
+  return lines;
+}
+
+/** `device 3f0c.. (CN=sensor 7)` */
+export const nameOf = ({ keyId, manufacturer }: Device): string => `device ${keyId} (${manufacturer.subject})`;
+
+/** What becomes of a credential whose revocation changes. */
+export function credentialEffect({ serial, revoked }: Credential): string {
+  if (revoked === undefined) return `credential ${serial} is taken off hold`;
+  if (revoked.reason === 'certificateHold') return `credential ${serial} is put on hold`;
+  return `credential ${serial} is revoked for good (${revoked.reason})`;
+}

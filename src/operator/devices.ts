@@ -1,0 +1,275 @@
+import type { Millis } from '../core/clock.ts';
+import { failure } from '../core/errors.ts';
+import { nilUuid, parseUuid, type Uuid } from '../core/ids.ts';
+import type { JsonObject } from '../core/json.ts';
+import { limits } from '../core/limits.ts';
+import {
+  alarmsCleared,
+  approved,
+  decommissioned,
+  disabled,
+  enabled,
+  type LifeChange,
+  type LifeTurn,
+  quarantined,
+  rejected,
+  rekeyed,
+  released,
+  resetAllowed,
+  revokedFrom,
+  transferred,
+} from '../provision/lifecycle.ts';
+import { ownerNamed } from '../provision/owner.ts';
+import type { Credential, Device, DeviceState, Owner } from '../store/model.ts';
+import type { Store, StoreChanges } from '../store/store.ts';
+import { carryOut, carryOutInPieces, type OperatorDeps, type Outcome } from './change.ts';
+import { credentialEffect, lifeEffects, nameOf } from './device-effects.ts';
+import { findDevice, findGroup } from './find.ts';
+import { everyDevice, firstOf, listOf, type Page } from './scan.ts';
+import { isPlainText, requireReason } from './selectors.ts';
+
+/** `reason` is one line for people: it goes on record with the device and into the audit log. */
+export interface DeviceOptions {
+  readonly dryRun?: boolean | undefined;
+  readonly reason?: string | undefined;
+}
+
+/**
+ * An operation on the device that `which` means (findDevice).
+ * @throws FirstbootError operator.not-found, operator.ambiguous, operator.input, operator.conflict (it makes no sense from the
+ *   state in which the device is)
+ */
+export type DeviceOperation = (deps: OperatorDeps, which: string, options?: DeviceOptions) => Promise<Outcome<Device>>;
+
+/** Lets a waiting device in at its next try; one that was decommissioned begins anew. */
+export const approveDevice = operation('approve', approved);
+/** Turns a waiting device away. */
+export const rejectDevice = operation('reject', rejected);
+/** Holds a device, and its credentials with it, until somebody has looked. */
+export const quarantineDevice = operation('quarantine', quarantined);
+export const releaseDevice = operation('release', released);
+export const disableDevice = operation('disable', disabled);
+export const enableDevice = operation('enable', enabled);
+/** Ends the life of a device: its credentials are revoked for good. */
+export const decommissionDevice = operation('decommission', decommissioned);
+/** Allows one factory reset under the policy `never`. */
+export const allowReset = operation('allow-reset', resetAllowed);
+export const clearAlarms = operation('clear-alarms', alarmsCleared);
+
+/**
+ * Gives a device to another owner (written as in a group: a name, or a UUID); that counts when it has been provisioned again.
+ * @throws FirstbootError as every DeviceOperation; operator.conflict, too, when the owner's id is that of a device
+ */
+export function transferDevice(
+  deps: OperatorDeps,
+  which: string,
+  owner: string,
+  options: DeviceOptions = {},
+): Promise<Outcome<Device>> {
+  const next = requireOwner(owner);
+  const turn: LifeTurn = (device, _credentials, reason, now) => transferred(device, next, reason, now);
+  return carryOutTurn(deps, 'transfer', turn, which, options, {
+    facts: { ownerId: next.id, owner: next.name },
+    claims: () => ownerClaim(deps.store, next),
+  });
+}
+
+/** From now on no device may take the owner's id as its own: its certificate would speak in the owner's name. */
+async function ownerClaim(store: Store, { id, name }: Owner): Promise<NonNullable<StoreChanges['claims']>> {
+  const holder = await store.ownerOfDeviceId(id);
+  if (holder === undefined) return [{ deviceId: id, keyId: nilUuid }];
+  if (holder === nilUuid) return [];
+  const evidence = { owner: name, ownerId: id, device: holder };
+  throw failure(
+    'operator.conflict',
+    evidence,
+    "a device has the owner's id as its device id: give the owner another id",
+  );
+}
+
+/**
+ * Gives what a device is to another manufacturer key: a device that was refused with bind.device-id-taken after a repair, or
+ * one that has not come yet, by its whole key id. The old record ends with `successor`, device ids go over.
+ * @returns the record that goes on
+ * @throws FirstbootError as every DeviceOperation
+ */
+export function rekeyDevice(
+  deps: OperatorDeps,
+  from: string,
+  to: string,
+  options: DeviceOptions = {},
+): Promise<Outcome<Device>> {
+  const reason = requireReason(options.reason);
+  return carryOut(
+    deps,
+    async () => {
+      const now = deps.now();
+      const device = await findDevice(deps.store, from);
+      const next = await findNext(deps.store, to);
+      const change = rekeyed(device, await deps.store.credentials(device.keyId), next, reason, now);
+      const held = await heldWith(deps.store, change.successor, now);
+      const devices = [change.device, change.successor].map((changed) => ({ ...changed, updatedAt: now }));
+      const unseen = typeof next === 'string';
+      return {
+        action: 'device.rekey',
+        target: `device ${device.keyId}`,
+        detail: { to: change.successor.keyId, ...(reason !== undefined && { reason }) },
+        changes: { devices, credentials: [...change.credentials, ...held], claims: change.claims },
+        effects: [
+          ...lifeEffects(device, change),
+          `device ${change.successor.keyId} goes on for it${unseen ? ', when it comes' : ''}`,
+          ...held.map(credentialEffect),
+          ...change.claims.map(({ deviceId, keyId }) => `device id ${deviceId} goes over to key ${keyId}`),
+        ],
+        result: devices[1] ?? change.successor,
+      };
+    },
+    { dryRun: options.dryRun === true },
+  );
+}
+
+/**
+ * Approves all that wait in a group, some hundred at a time: each of them is approved or not, with a line of the audit log
+ * for each lot.
+ * @returns key ids of those that were (or would be) approved
+ * @throws FirstbootError operator.not-found, operator.ambiguous, operator.input, service.busy
+ */
+export async function approveGroup(
+  deps: OperatorDeps,
+  which: string,
+  options: DeviceOptions = {},
+): Promise<Outcome<readonly Uuid[]>> {
+  const reason = requireReason(options.reason);
+  const group = await findGroup(deps.store, which);
+  const pieces = await carryOutInPieces(
+    deps,
+    async (after: Uuid | undefined) => {
+      const now = deps.now();
+      const { rows, next } = await firstOf(everyDevice(deps.store, after), {
+        fits: ({ groupId, state }) => groupId === group.id && state === 'pending',
+        most: limits.operator.page,
+        position: ({ keyId }) => keyId,
+      });
+      const result = rows.map(({ keyId }) => keyId);
+      const plan = {
+        action: 'group.approve',
+        target: `group ${group.id}`,
+        detail: { devices: result, ...(reason !== undefined && { reason }) },
+        changes: { devices: rows.map((device) => ({ ...approved(device, [], reason, now).device, updatedAt: now })) },
+        effects: rows.map((device) => `${nameOf(device)}: pending -> active`),
+        result,
+      };
+      return { plan, next };
+    },
+    { dryRun: options.dryRun === true },
+  );
+  return {
+    applied: pieces.some(({ applied }) => applied),
+    effects: pieces.flatMap(({ effects }) => effects),
+    result: pieces.flatMap(({ result }) => result),
+  };
+}
+
+export interface DeviceFilter {
+  readonly state?: DeviceState | undefined;
+  /** Id or name. */
+  readonly group?: string | undefined;
+  /** Id or name. */
+  readonly owner?: string | undefined;
+  /** Only those with open alarms. */
+  readonly alarms?: boolean | undefined;
+  /** A part of the key id, device id, subject, serial number or address, in any case. */
+  readonly text?: string | undefined;
+}
+
+/** Devices in order of key id; `next` is where the next page begins (`after`). */
+export async function listDevices(
+  store: Store,
+  { state, group, owner, alarms = false, text }: DeviceFilter,
+  { after, limit }: { readonly after?: Uuid; readonly limit: number },
+): Promise<Page<Device, Uuid>> {
+  const groupId = group === undefined ? undefined : (await findGroup(store, group)).id;
+  const ownerId = owner === undefined ? undefined : ownerNamed(owner).id;
+  const part = text?.toLowerCase();
+  return listOf(everyDevice(store, after), {
+    fits: (device) =>
+      (state === undefined || device.state === state) &&
+      (groupId === undefined || device.groupId === groupId) &&
+      (ownerId === undefined || (device.assignedOwner?.id ?? device.ownerId) === ownerId) &&
+      (!alarms || device.alarms.length > 0) &&
+      (part === undefined || textsOf(device).some((found) => found.toLowerCase().includes(part))),
+    most: limit,
+    position: ({ keyId }) => keyId,
+  });
+}
+
+function operation(action: string, turn: LifeTurn): DeviceOperation {
+  return (deps, which, options = {}) => carryOutTurn(deps, action, turn, which, options);
+}
+
+function carryOutTurn(
+  deps: OperatorDeps,
+  action: string,
+  turn: LifeTurn,
+  which: string,
+  options: DeviceOptions,
+  more: { readonly facts?: JsonObject; readonly claims?: () => Promise<NonNullable<StoreChanges['claims']>> } = {},
+): Promise<Outcome<Device>> {
+  const reason = requireReason(options.reason);
+  return carryOut(
+    deps,
+    async () => {
+      const now = deps.now();
+      const device = await findDevice(deps.store, which);
+      const change: LifeChange = turn(device, await deps.store.credentials(device.keyId), reason, now);
+      const next = { ...change.device, updatedAt: now };
+      return {
+        action: `device.${action}`,
+        target: `device ${device.keyId}`,
+        detail: {
+          ...more.facts,
+          ...(device.state !== next.state && { from: device.state, to: next.state }),
+          ...(change.credentials.length > 0 && { credentials: change.credentials.map(({ serial }) => serial) }),
+          ...(reason !== undefined && { reason }),
+        },
+        changes: { devices: [next], credentials: change.credentials, claims: (await more.claims?.()) ?? [] },
+        effects: lifeEffects(device, change, await ownerName(deps.store, device)),
+        result: next,
+      };
+    },
+    { dryRun: options.dryRun === true },
+  );
+}
+
+/** A device that is known, or the whole id of a key that is not. */
+async function findNext(store: Store, text: string): Promise<Device | Uuid> {
+  const id = parseUuid(text.trim());
+  if (id === undefined) return findDevice(store, text);
+  const known = await store.device(id);
+  if (known) return known;
+  const holder = await store.ownerOfDeviceId(id);
+  if (holder === undefined) return id;
+  const fix = 'the new key is named by its manufacturer key id; `firstboot explain` shows that of a certificate';
+  throw failure('operator.input', { id, deviceOf: holder }, fix);
+}
+
+/** What a key was given already is held when it goes on for a device that is held. */
+async function heldWith(store: Store, { keyId, state }: Device, now: Millis): Promise<readonly Credential[]> {
+  if (state !== 'quarantined' && state !== 'disabled') return [];
+  return revokedFrom(await store.credentials(keyId), 'certificateHold', now);
+}
+
+/** A group's owner has its name in the group alone. */
+async function ownerName(store: Store, { assignedOwner, ownerId }: Device): Promise<string | undefined> {
+  if (assignedOwner) return assignedOwner.name;
+  return (await store.groups.list()).find(({ owner }) => owner.id === ownerId)?.owner.name;
+}
+
+function requireOwner(text: string): Owner {
+  const owner = ownerNamed(text.trim());
+  if (isPlainText(owner.name) && owner.id !== nilUuid) return owner;
+  throw failure('operator.input', { field: 'owner' }, 'write the name or the UUID of the new owner');
+}
+
+const textsOf = ({ keyId, deviceId, manufacturer, lastPeer }: Device): readonly string[] =>
+  [keyId, deviceId, manufacturer.subject, manufacturer.serial, lastPeer].filter((text) => text !== undefined);
