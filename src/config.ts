@@ -1,9 +1,12 @@
-import { dirname, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { parseCoapUri } from './coap/uri.ts';
-import { readConfigFile } from './config/file.ts';
-import type { ConfigFile, GroupConfig, HubConfig } from './config/schema.ts';
+import type { JudgedYaml } from './codec/yaml.ts';
+import { judgeConfigFile, type ReadConfig, readConfigFile } from './config/file.ts';
+import { baseOf, type PolicyPart } from './config/place.ts';
+import { policyPart, policyParts } from './config/policy.ts';
+import type { ConfigFile } from './config/schema.ts';
 import { mtuRange, type Overrides, settings } from './config/settings.ts';
-import { type Millis, seconds } from './core/clock.ts';
+import { days, type Millis, seconds } from './core/clock.ts';
 import { failure } from './core/errors.ts';
 import { limits } from './core/limits.ts';
 import { type LogLevel, logLevels } from './ops/log.ts';
@@ -24,8 +27,17 @@ export interface Config {
   readonly issuer: { readonly host: string; readonly port: number; readonly url: string | undefined };
   readonly certificate: { readonly chain: string; readonly key: string } | undefined;
   readonly authority: string | undefined;
-  readonly groups: readonly GroupConfig[];
-  readonly hubs: readonly HubConfig[];
+  /** How much of the attempts is kept: by age and by number; undefined: as limits.ts says. */
+  readonly retention: { readonly age?: Millis; readonly perDevice?: number };
+  /** Undefined: nobody wrote a policy, so this is a development service. */
+  readonly policy: ConfiguredPolicy | undefined;
+}
+
+export interface ConfiguredPolicy {
+  /** What it is called in the audit log: the configuration file, or the folder that it names. */
+  readonly name: string;
+  /** The configuration file itself and the files of the policy folder; what is wrong with these is said when they are judged. */
+  readonly parts: readonly PolicyPart[];
 }
 
 /** Puts the three sources together: a flag beats the environment, the environment beats the file. */
@@ -34,8 +46,9 @@ export function loadConfig(
   environment: Readonly<Record<string, string | undefined>>,
   file: string | undefined,
 ): Config {
-  const written: ConfigFile = file === undefined ? {} : readConfigFile(file);
-  const base = file === undefined ? process.cwd() : dirname(resolve(file));
+  const read = file === undefined ? undefined : readConfigFile(file);
+  const written: ConfigFile = read?.value ?? {};
+  const base = file === undefined ? process.cwd() : baseOf(file);
   const given = (name: keyof Overrides): Given | undefined => {
     const { flag, variable } = settings[name];
     const typed = flags[name];
@@ -46,10 +59,10 @@ export function loadConfig(
   const fallback = (name: keyof Overrides): Given => ({ source: name, text: settings[name].fallback });
   const path = (text: string): string => resolve(base, text);
 
-  const setting = <T>(name: keyof Overrides, inFile: T | undefined, read: (given: Given) => T): T => {
+  const setting = <T>(name: keyof Overrides, inFile: T | undefined, parse: (given: Given) => T): T => {
     const text = given(name);
-    if (text) return read(text);
-    return inFile ?? read(fallback(name));
+    if (text) return parse(text);
+    return inFile ?? parse(fallback(name));
   };
   const asText = ({ source, text }: Given): string => {
     if (text.trim() !== '') return text;
@@ -72,11 +85,32 @@ export function loadConfig(
     },
     certificate: written.certificate && { chain: path(written.certificate.chain), key: path(written.certificate.key) },
     authority: written.authority === undefined ? undefined : path(written.authority),
-    groups: (written.groups ?? []).map((group) => absoluteGroup(group, path)),
-    hubs: (written.hubs ?? []).map((hub) =>
-      hub.oauth ? { ...hub, oauth: { ...hub.oauth, clientSecretFile: path(hub.oauth.clientSecretFile) } } : hub,
-    ),
+    retention: {
+      ...(written.retention?.days !== undefined && { age: days(written.retention.days) }),
+      ...(written.retention?.attemptsPerDevice !== undefined && { perDevice: written.retention.attemptsPerDevice }),
+    },
+    policy: file === undefined || read === undefined ? undefined : policyOf(read, file),
   };
+}
+
+/** The policy of a configuration, with all that is wrong in the files of both. @throws FirstbootError service.config when the configuration cannot be read */
+export function configuredParts(file: string): readonly PolicyPart[] {
+  const judged = judgeConfigFile(file);
+  const { value } = judged;
+  const policy = typeof value === 'object' && value !== null && 'policy' in value ? value.policy : undefined;
+  return partsOf(judged, file, typeof policy === 'string' ? policy : undefined);
+}
+
+function policyOf(read: ReadConfig, file: string): ConfiguredPolicy | undefined {
+  const { groups, policy } = read.value;
+  if (groups === undefined && policy === undefined) return undefined;
+  const name = groups === undefined && policy !== undefined ? resolve(baseOf(file), policy) : file;
+  return { name, parts: partsOf(read, file, policy) };
+}
+
+function partsOf(judged: JudgedYaml, file: string, policy: string | undefined): readonly PolicyPart[] {
+  const base = baseOf(file);
+  return [policyPart(judged, file, base), ...(policy === undefined ? [] : policyParts(resolve(base, policy)))];
 }
 
 interface Given {
@@ -117,14 +151,3 @@ function levelOf(given: Given): LogLevel {
 
 const bad = ({ source, text }: Given, expected: string) =>
   failure('service.config', { setting: source, value: text }, `expected ${expected}`);
-
-function absoluteGroup(group: GroupConfig, path: (text: string) => string): GroupConfig {
-  return {
-    ...group,
-    ...(group.anchors && { anchors: group.anchors.map(path) }),
-    ...(group.intermediates && { intermediates: group.intermediates.map(path) }),
-    ...(group.crls && { crls: group.crls.map(path) }),
-    ...(group.psk && { psk: group.psk.map((entry) => ({ ...entry, keyFile: path(entry.keyFile) })) }),
-    ...(group.ownerPskFile !== undefined && { ownerPskFile: path(group.ownerPskFile) }),
-  };
-}

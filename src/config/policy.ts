@@ -1,113 +1,162 @@
-import { readFileSync } from 'node:fs';
-import { decodePem, encodePem } from '../codec/pem.ts';
-import type { Config } from '../config.ts';
-import { fromHex, toBase64 } from '../core/bytes.ts';
-import { days } from '../core/clock.ts';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import Value from 'typebox/value';
+import { type JudgedYaml, judgeYaml } from '../codec/yaml.ts';
+import type { Millis } from '../core/clock.ts';
 import { FirstbootError, failure } from '../core/errors.ts';
-import { parseUuid, uuidNamespaces, uuidV5 } from '../core/ids.ts';
+import { parseUuid, type Uuid } from '../core/ids.ts';
 import { limits } from '../core/limits.ts';
-import { parseCertificate } from '../pki/certificate.ts';
-import type { EnrollmentGroup, Hub, Owner } from '../store/model.ts';
-import type { GroupConfig, HubConfig } from './schema.ts';
+import type { EnrollmentGroup, Hub, PolicyOrigin } from '../store/model.ts';
+import { groupAt } from './group.ts';
+import { groupSchema } from './group-schema.ts';
+import { hubAt } from './hub.ts';
+import { hubSchema } from './hub-schema.ts';
+import { baseOf, type Findings, Place, type PolicyPart, type PolicyWarning } from './place.ts';
+import { checkNames } from './rules.ts';
+import { policySchema } from './schema.ts';
 
-/** The groups and hubs that a configuration names, with the files they refer to read in. */
-export function configuredPolicy(config: Config): { readonly groups: EnrollmentGroup[]; readonly hubs: Hub[] } {
-  return { groups: config.groups.map(configuredGroup), hubs: config.hubs.map(configuredHub) };
+export interface PolicyOptions {
+  /** Hubs that there are besides those of the files. */
+  readonly hubs?: readonly Uuid[];
+  /** Who the groups and hubs are of. Default: file. */
+  readonly source?: PolicyOrigin;
+  /** For warnings about dates; without it there are none. */
+  readonly now?: Millis;
 }
 
-/** An owner's id is its name if that is a UUID, else derived from it, as the reference service does (plgd-service 2.3). */
-export function ownerNamed(name: string): Owner {
-  return { id: parseUuid(name) ?? uuidV5(uuidNamespaces.url, name), name };
+/** Groups and hubs as they are stored, with everything that files refer to read in. */
+export interface PolicyDocument {
+  readonly groups: EnrollmentGroup[];
+  readonly hubs: Hub[];
+  readonly warnings: readonly PolicyWarning[];
 }
 
-/** A group without an id of its own keeps the same one from start to start. */
-export const groupIdOf = (name: string): string => uuidV5(uuidNamespaces.url, `firstboot:group:${name}`);
+/**
+ * Reads one policy file: YAML with `groups`, `hubs` or both (docs/policy.md).
+ * @param name what to call the text in complaints.
+ * @param base folder that paths in it are relative to.
+ * @throws FirstbootError service.config naming file, line, key and what was expected; nothing is half-read.
+ */
+export const readPolicyFile = (text: string, name: string, base: string, options?: PolicyOptions): PolicyDocument =>
+  readPolicy([policyPart(judgeYaml(text, name, policySchema), name, base)], options);
 
-function configuredGroup(group: GroupConfig): EnrollmentGroup {
-  const anchors = (group.anchors ?? []).flatMap((path) => pemBlocks(path, 'CERTIFICATE'));
-  const psk = (group.psk ?? []).map(({ identity, keyFile }) => ({ identity, key: toBase64(hexKey(keyFile)) }));
+/** Reads files of one policy together: hubs may stand in another file than the groups that use them. @throws as above */
+export function readPolicy(parts: readonly PolicyPart[], options?: PolicyOptions): PolicyDocument {
+  const { problems, ...document } = judgePolicy(parts, options);
+  if (problems[0]) throw problems[0];
+  return document;
+}
+
+/**
+ * The same with all that is wrong, not only the first thing: every fault of shape, and what is wrong with the groups and hubs
+ * whose shape is right. What it gives is of use only when nothing is wrong.
+ */
+export function judgePolicy(
+  parts: readonly PolicyPart[],
+  { hubs: others = [], source = 'file', now }: PolicyOptions = {},
+): PolicyDocument & { readonly problems: readonly FirstbootError[] } {
+  const findings: Findings = { problems: parts.flatMap(({ problems }) => problems), warnings: [], now };
+  const placed = parts.map((part) => ({ place: new Place(part, findings), part }));
+  checkNames(placed);
+  const hubs = placed.flatMap(({ place, part }) =>
+    part.hubs.flatMap((hub, at) => (hub ? [hubAt(place.at('hubs', at), hub, source)] : [])),
+  );
+  const known = knownHubs(parts, others);
+  const groups = placed.flatMap(({ place, part }) =>
+    part.groups.flatMap((group, at) => (group ? [groupAt(place.at('groups', at), group, source, known)] : [])),
+  );
+  return { groups, hubs, warnings: findings.warnings, problems: findings.problems };
+}
+
+/** Undefined when some hub cannot be told by its id: then nobody can say which one is missing. */
+function knownHubs(parts: readonly PolicyPart[], others: readonly Uuid[]): ReadonlySet<Uuid> | undefined {
+  const known = new Set(others);
+  for (const { hubIds } of parts) {
+    if (hubIds === undefined) return undefined;
+    for (const id of hubIds) known.add(id);
+  }
+  return known;
+}
+
+/** The policy in a file that has been read, policy file or configuration: its entries of the right shape. */
+export function policyPart({ value, at, problems }: JudgedYaml, name: string, base: string): PolicyPart {
+  const [groups, hubs] = [entriesOf(value, 'groups'), entriesOf(value, 'hubs')];
+  const ids = hubs?.map(hubIdOf);
   return {
-    id: group.id ?? groupIdOf(group.name),
-    name: group.name,
-    owner: ownerNamed(group.owner),
-    enabled: group.enabled ?? true,
-    attestation: {
-      x509:
-        anchors.length === 0
-          ? undefined
-          : {
-              anchors,
-              intermediates: (group.intermediates ?? []).flatMap((path) => pemBlocks(path, 'CERTIFICATE')),
-              crls: (group.crls ?? []).flatMap((path) => pemBlocks(path, 'X509 CRL')),
-              expiredGrace: days(group.expiredGraceDays ?? 0),
-            },
-      psk,
-    },
-    hubs: group.hubs.map((id) => parseUuid(id) ?? id),
-    identityLife: group.identityDays === undefined ? limits.pki.identityDays : days(group.identityDays),
-    ownerPsk: group.ownerPskFile === undefined ? undefined : toBase64(ownerKey(group.ownerPskFile)),
+    name,
+    base,
+    groups: (groups ?? []).map((group) => (Value.Check(groupSchema, group) ? group : undefined)),
+    hubs: (hubs ?? []).map((hub) => (Value.Check(hubSchema, hub) ? hub : undefined)),
+    hubIds: ids?.every((id) => id !== undefined) ? ids : undefined,
+    at,
+    problems,
   };
 }
 
-function configuredHub(hub: HubConfig): Hub {
-  // It is read for every token; that it can be is better known now than when the first device comes.
-  if (hub.oauth) readText(hub.oauth.clientSecretFile);
-  return {
-    id: parseUuid(hub.id) ?? hub.id,
-    name: hub.name ?? hub.id,
-    gateways: hub.gateways,
-    provider: hub.provider ?? 'firstboot',
-    authorization: hub.oauth
-      ? {
-          type: 'client-credentials',
-          authority: hub.oauth.authority,
-          clientId: hub.oauth.clientId,
-          clientSecretFile: hub.oauth.clientSecretFile,
-          audience: hub.oauth.audience,
-          scopes: hub.oauth.scopes ?? [],
-          ownerClaim: hub.oauth.ownerClaim ?? 'https://plgd.dev/owner',
-          deviceIdClaim: hub.oauth.deviceIdClaim,
-        }
-      : { type: 'built-in' },
-  };
+/** Undefined when something else than a list is there. */
+function entriesOf(value: unknown, key: 'groups' | 'hubs'): readonly unknown[] | undefined {
+  if (typeof value !== 'object' || value === null) return undefined;
+  const entries = (value as Keyed)[key] ?? [];
+  return Array.isArray(entries) ? entries : undefined;
 }
 
-function pemBlocks(path: string, label: 'CERTIFICATE' | 'X509 CRL'): string[] {
-  const blocks = legible(path, decodePem, readText(path)).filter((block) => block.label === label);
-  if (blocks.length === 0) throw failure('service.config', { file: path }, `the file must hold a ${label} in PEM`);
-  if (label === 'CERTIFICATE') for (const { der } of blocks) legible(path, parseCertificate, der);
-  return blocks.map(({ der }) => encodePem(label, der));
+type Keyed = Readonly<Record<string, unknown>>;
+
+function hubIdOf(hub: unknown): Uuid | undefined {
+  if (Value.Check(hubSchema, hub)) return parseUuid(hub.id) ?? hub.id;
+  const id = typeof hub === 'object' && hub !== null ? (hub as Keyed).id : undefined;
+  return typeof id === 'string' ? parseUuid(id) : undefined;
 }
 
-/** Adds the file's name to what a parser says. */
-function legible<I, O>(path: string, parse: (input: I) => O, input: I): O {
+/** A file that cannot be read as a whole: what its hubs are nobody knows. */
+const unreadablePart = (name: string, problem: FirstbootError): PolicyPart => ({
+  name,
+  base: baseOf(name),
+  groups: [],
+  hubs: [],
+  hubIds: undefined,
+  at: () => problem,
+  problems: [problem],
+});
+
+/** The policy files at a path, read; one that cannot be read, or the path itself, is a part with that problem. */
+export function policyParts(path: string): readonly PolicyPart[] {
   try {
-    return parse(input);
+    return policyFiles(path).map(policyPartAt);
   } catch (error) {
-    if (!(error instanceof FirstbootError)) throw error;
-    throw failure('service.config', { file: path, ...error.evidence }, 'replace the file: it is damaged', error);
+    if (error instanceof FirstbootError) return [unreadablePart(path, error)];
+    throw error;
   }
 }
 
-/** A key file holds hexadecimal text; white space around it does not count. */
-function hexKey(path: string): Uint8Array {
-  const text = readText(path).trim();
-  if (!/^([0-9a-fA-F]{2}){16,64}$/.test(text)) {
-    throw failure('service.config', { file: path }, 'the file must hold a key of 16 to 64 bytes in hexadecimal');
-  }
-  return fromHex(text);
+/**
+ * The policy files at a path: the file itself, or all *.yaml and *.yml of a folder (not of those in it), by name.
+ * @throws FirstbootError service.config
+ */
+export function policyFiles(path: string): string[] {
+  const names = listed(path);
+  if (names === undefined) return [path];
+  const files = names.filter((name) => /^[^.].*\.ya?ml$/.test(name)).map((name) => join(path, name));
+  if (files.length <= limits.policy.files) return files;
+  throw failure('service.config', { folder: path, files: files.length }, `keep at most ${limits.policy.files} files`);
 }
 
-function ownerKey(path: string): Uint8Array {
-  const key = hexKey(path);
-  if (key.length === 16 || key.length === 32) return key;
-  throw failure('service.config', { file: path }, "an owner's key is 16 or 32 bytes long");
-}
-
-function readText(path: string): string {
+/** Reads a policy file with all that is wrong with its shape; one that cannot be read is a part with that problem. */
+export function policyPartAt(file: string): PolicyPart {
+  let text: string;
   try {
-    return readFileSync(path, 'utf8');
+    text = readFileSync(file, 'utf8');
   } catch (error) {
-    throw failure('service.config', { file: path }, 'the file cannot be read', error);
+    return unreadablePart(file, failure('service.config', { file }, 'the file cannot be read', error));
+  }
+  return policyPart(judgeYaml(text, file, policySchema), file, baseOf(file));
+}
+
+/** Sorted names of a folder; undefined when the path is none. */
+function listed(path: string): string[] | undefined {
+  try {
+    return statSync(path).isDirectory() ? readdirSync(path).toSorted() : undefined;
+  } catch (error) {
+    throw failure('service.config', { path }, 'the policy cannot be read: check the path', error);
   }
 }

@@ -3,12 +3,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { parseConfig } from '../../src/config/file.ts';
+import { readPolicyFile } from '../../src/config/policy.ts';
 import { loadConfig } from '../../src/config.ts';
 import { FirstbootError, describe as words } from '../../src/core/errors.ts';
 
 const complaintOf = (text: string): string => {
   try {
-    parseConfig(text, 'firstboot.yaml');
+    const { groups, hubs } = parseConfig(text, 'firstboot.yaml');
+    if (groups ?? hubs) readPolicyFile(text, 'firstboot.yaml', '.');
   } catch (error) {
     if (error instanceof FirstbootError) return words(error);
     throw error;
