@@ -1,6 +1,8 @@
 import { InvalidArgumentError } from 'commander';
+import type { Millis } from '../core/clock.ts';
 import { parseUuid, type Uuid } from '../core/ids.ts';
 import { parseRetryTable } from '../device/retry.ts';
+import { parseDuration } from '../fleet/units.ts';
 
 /** Parsers of option values: each says what it expects. */
 
@@ -18,6 +20,23 @@ export function uuidText(text: string): Uuid {
   const uuid = parseUuid(text);
   if (uuid !== undefined) return uuid;
   throw new InvalidArgumentError('expected a UUID.');
+}
+
+export function generationNumber(text: string): number {
+  if (/^[1-9]\d{0,8}$/.test(text)) return Number(text);
+  throw new InvalidArgumentError('expected a whole number from 1.');
+}
+
+export function hashText(text: string): string {
+  if (/^[0-9a-f]{64}$/i.test(text)) return text.toLowerCase();
+  throw new InvalidArgumentError('expected a SHA-256 hash: 64 hexadecimal digits.');
+}
+
+/** A length of time, in ms. */
+export function timeSpan(text: string): Millis {
+  const time = parseDuration(text);
+  if (time !== undefined) return time;
+  throw new InvalidArgumentError('expected a time with its unit: 30d, 12h, 5min.');
 }
 
 /** plgd's `-r`: seconds, separated by commas; in ms. */

@@ -3,6 +3,7 @@ import { describe } from '../core/errors.ts';
 import type { Uuid } from '../core/ids.ts';
 import type { EntryListener } from '../provision/ports.ts';
 import type { Output } from './output.ts';
+import { plain } from './plain.ts';
 
 /** The service's side of the demo: which stages have run, and which devices have been confirmed. */
 export class ServiceWatch {
@@ -20,7 +21,7 @@ export class ServiceWatch {
     if (entry.type !== 'stage') return;
     const { stage, result, facts, refusal } = entry;
     this.output.data({ event: 'stage', attempt, device: device?.deviceId, stage, result, facts, refusal });
-    if (refusal) this.output.line(`    refused by the service: ${describe(refusal)}`);
+    if (refusal) this.output.line(`    refused by the service: ${plain(describe(refusal))}`);
     if (stage === 'confirm') {
       this.confirmed.add(String(facts.deviceId));
       this.wake();

@@ -122,7 +122,7 @@ async function setStage(folder: string, pki: DevelopmentPki, watch: ServiceWatch
       port: 0,
       hubId: pki.hubId,
       identity: pki.gateway,
-      trustAnchors: [pki.authority.trustAnchor],
+      trustAnchors: pki.authority.trustAnchors,
       issuer: service.issuerUrl,
     });
     for (const hub of settings.hubs) await service.store.hubs.put({ ...hub, gateways: [gateway.uri] });

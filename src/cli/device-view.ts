@@ -6,6 +6,7 @@ import type { SimulatedDevice } from '../device/simulator.ts';
 import { steps } from '../device/steps.ts';
 import { timeText } from '../fleet/report/quantities.ts';
 import { bad, faint, good, strong } from './output.ts';
+import { plain } from './plain.ts';
 
 /** A device as it stands, for a terminal: status, flags, when it tries again, its cloud, alarms. */
 export class DeviceView {
@@ -29,7 +30,7 @@ export class DeviceView {
     } else if (steps.some((name) => name === step)) {
       const wait = this.retry[this.failed % this.retry.length] ?? 0;
       this.failed++;
-      this.again = { step, at: now + wait, reason: refusal ? describe(refusal) : result };
+      this.again = { step, at: now + wait, reason: refusal ? plain(describe(refusal)) : result };
     }
   }
 
@@ -50,6 +51,7 @@ export class DeviceView {
       `  service  ${selectedEndpoint?.uri ?? 'none: it waits to be told one'}`,
       `  cloud    ${online ? good('online') : 'not signed in'}${gateway ? faint(`  ${gateway.uri}`) : ''}`,
     ];
+    if (cloud?.payload) lines.push(`  payload  ${JSON.stringify(cloud.payload)}`);
     if (this.again) {
       const left = Math.max(0, this.again.at - now);
       const wait = left === 0 ? 'is tried again' : `again in ${timeText(Math.ceil(left / 1000) * 1000)}`;

@@ -11,6 +11,7 @@ import { addDeviceOptions, type DeviceOptions, listenAddress, logLevelOf } from 
 import { deviceEndpoints, deviceKeys, followLeases, prepareState } from './device-setup.ts';
 import { DeviceView } from './device-view.ts';
 import { createLive } from './live.ts';
+import { deviceRecordCommands } from './operator/device-records.ts';
 import {
   bad,
   createOutput,
@@ -23,6 +24,7 @@ import {
   strong,
   untilInterrupted,
 } from './output.ts';
+import { plain } from './plain.ts';
 import { stepHeading, writeStep } from './steps.ts';
 
 export function deviceCommand(): Command {
@@ -31,13 +33,17 @@ export function deviceCommand(): Command {
       "Run a simulated device, shaped like plgd's dps_cloud_server: it is provisioned, goes to its cloud and stays there. " +
         'What fails is tried again, for ever.',
     )
-    .summary("run a simulated device, shaped like plgd's dps_cloud_server")
+    .summary("run a simulated device; list, approve, quarantine... a service's devices")
+    .enablePositionalOptions()
+    .helpCommand(false)
+    .commandsGroup('Commands over the devices of a service, in its data folder:')
     .argument('[name]', 'device name', 'dps')
     .argument(
       '[endpoint]',
       'provisioning service: coaps+tcp://host:port or coaps://host:port; "": none, it waits to be told one',
       `coaps+tcp://127.0.0.1:${settings.port.fallback}`,
     );
+  for (const inner of deviceRecordCommands()) command.addCommand(inner);
   return addDeviceOptions(command)
     .option('--json', 'one JSON object a line')
     .addHelpText(
@@ -46,6 +52,7 @@ export function deviceCommand(): Command {
 SIGHUP is a factory reset: new uuid, new key, the same manufacturer certificate,
 and it is provisioned again. SIGINT and SIGTERM end it. Exit codes: 0 ended so;
 1 it failed; 2 the command line is wrong, or what it names cannot be used.
+A simulated device cannot have the name of a command above (list, show, ...).
 
 Examples:
   $ firstboot device
@@ -205,7 +212,7 @@ function overheard(log: Log, output: Output): Log {
       log.warn(fields, text);
       if (fields.step !== undefined) return;
       output.data({ event: 'warning', text });
-      output.line(faint(`  ${text}`));
+      output.line(faint(`  ${plain(text)}`));
     },
   };
 }

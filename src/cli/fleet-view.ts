@@ -4,6 +4,7 @@ import type { FleetProgress } from '../fleet/outcome.ts';
 import { countText, shareText, timeText } from '../fleet/report/quantities.ts';
 import type { Scenario } from '../fleet/scenario.ts';
 import { bad, faint, good, strong } from './output.ts';
+import { plain } from './plain.ts';
 
 /** Over this much of the run's time the rate is measured. */
 const window: Millis = 10_000;
@@ -32,7 +33,7 @@ export class FleetView {
     const share = devices === 0 ? 0 : arrived / devices;
     const virtual = scenario.clock === 'virtual' ? `, ${timeText(at)} in the run` : '';
     return [
-      `${strong(scenario.name)}${faint(`  ${timeText(now - this.started)}${virtual}`)}`,
+      `${strong(plain(scenario.name))}${faint(`  ${timeText(now - this.started)}${virtual}`)}`,
       `${bar(share, Math.min(barWidth, Math.max(4, columns - besideBar)))} ${good(countText(arrived))} of ${countText(devices)} arrived (${shareText(arrived, devices)}), ` +
         `${countText(booted)} switched on`,
       `${this.rate(progress).toFixed(1)} provisioned a second, ${failures === 0 ? 'no failed step' : bad(`${countText(failures)} failed steps`)}`,
@@ -78,7 +79,9 @@ function stepLines({ steps = {} }: FleetProgress): string[] {
 function reasonLines({ reasons = {} }: FleetProgress): string[] {
   const sorted = Object.entries(reasons).toSorted(([, a], [, b]) => b - a);
   if (sorted.length === 0) return [];
-  const rows = sorted.slice(0, shownReasons).map(([reason, count]) => `${countText(count).padStart(9)}  ${reason}`);
+  const rows = sorted
+    .slice(0, shownReasons)
+    .map(([reason, count]) => `${countText(count).padStart(9)}  ${plain(reason)}`);
   const more = sorted.length - rows.length;
   return [
     '',

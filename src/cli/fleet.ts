@@ -3,6 +3,7 @@ import { dirname } from 'node:path';
 import { Command } from 'commander';
 import { systemTimers } from '../core/clock.ts';
 import { FirstbootError, failure } from '../core/errors.ts';
+import { terminalJson } from '../core/json.ts';
 import type { FleetOutcome } from '../fleet/outcome.ts';
 import { htmlPage } from '../fleet/report/html.ts';
 import { jsonReport } from '../fleet/report/json.ts';
@@ -162,7 +163,7 @@ function unwritable({ junit, json, html }: FleetOptions): FirstbootError | undef
 const unwritten = (file: string, error: unknown): FirstbootError =>
   failure('command.file', { file }, 'the report cannot be written there: name a file in a folder that is there', error);
 
-const jsonText = (report: Report): string => `${JSON.stringify(jsonReport(report), undefined, 2)}\n`;
+const jsonText = (report: Report): string => `${terminalJson(JSON.stringify(jsonReport(report), undefined, 2))}\n`;
 
 function write(file: string, text: string): void {
   try {

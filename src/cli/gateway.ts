@@ -4,6 +4,7 @@ import { settings } from '../config/settings.ts';
 import { seconds, systemTimers } from '../core/clock.ts';
 import { startGateway } from '../gateway.ts';
 import { createLog, type LogLevel, logLevels } from '../ops/log.ts';
+import { gatewayIdentity } from '../pki/development.ts';
 import { portNumber } from './arguments.ts';
 import {
   clockTime,
@@ -15,6 +16,7 @@ import {
   strong,
   untilInterrupted,
 } from './output.ts';
+import { plain } from './plain.ts';
 import { developmentFolder, existingDevelopmentPki } from './service-settings.ts';
 
 interface GatewayCommandOptions {
@@ -84,8 +86,8 @@ async function runGateway(options: GatewayCommandOptions): Promise<void> {
       host: options.host,
       port: options.port,
       hubId: pki.hubId,
-      identity: pki.gateway,
-      trustAnchors: [pki.authority.trustAnchor],
+      identity: gatewayIdentity(pki, systemTimers.now()),
+      trustAnchors: pki.authority.trustAnchors,
       issuer: options.issuer,
       keepWaiting: waiting(options.issuer, interrupted, output),
       onEvent: (event) => tell(event, output),
@@ -127,6 +129,6 @@ function tell(event: GatewayEvent, output: Output): void {
   const { type, at, ...facts } = event;
   output.data({ event: type, at, ...facts });
   const what = type === 'online' ? good(type) : type;
-  const more = event.type === 'published' ? ` ${event.hrefs.join(' ')}` : '';
+  const more = event.type === 'published' ? ` ${plain(event.hrefs.join(' '))}` : '';
   output.line(`${faint(clockTime(at))}  ${event.deviceId}  ${what}${faint(more)}`);
 }

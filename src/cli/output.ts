@@ -2,8 +2,13 @@ import { relative, resolve } from 'node:path';
 import { styleText } from 'node:util';
 import type { Millis } from '../core/clock.ts';
 import { describe, errorTable, FirstbootError } from '../core/errors.ts';
+import { terminalJson } from '../core/json.ts';
+import { harmless, plain } from './plain.ts';
 
-/** How a command speaks: lines for people, or one JSON object a line for programs. Both on standard output. */
+/**
+ * How a command speaks: lines for people, or one JSON object a line for programs. Both on standard output. What strangers
+ * have written can be in either: nothing of it moves a cursor or sets a title (plain.ts).
+ */
 export interface Output {
   readonly json: boolean;
   /** A line for people; nothing with --json. */
@@ -19,10 +24,10 @@ export function createOutput(json: boolean): Output {
   return {
     json,
     line: (text = '') => {
-      if (!json) write(text);
+      if (!json) write(harmless(text));
     },
     data: (value) => {
-      if (json) write(JSON.stringify(value));
+      if (json) write(terminalJson(JSON.stringify(value)));
     },
   };
 }
@@ -62,12 +67,12 @@ export function reportFailure(error: unknown, output: Output): void {
   if (error instanceof FirstbootError) {
     const { code, evidence, fix } = error;
     output.data({ event: 'error', error: code, text: errorTable[code].text, evidence, fix });
-    process.stderr.write(`${name} ${describe(error)}\n`);
+    process.stderr.write(`${name} ${plain(describe(error))}\n`);
     return;
   }
   output.data({ event: 'error', error: 'service.internal', text: String(error), evidence: {}, fix: 'report it' });
   const stack = error instanceof Error ? error.stack : String(error);
-  process.stderr.write(`${name} unexpected error, please report it\n${stack}\n`);
+  process.stderr.write(`${name} unexpected error, please report it\n${harmless(stack ?? '')}\n`);
 }
 
 /** Whether the command line is at fault, or a file, folder or address that it names: exit code 2 of `device` and `fleet`. */

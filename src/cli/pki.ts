@@ -8,6 +8,7 @@ import { createDevelopmentPki, writeDevelopmentPki } from '../pki/development.ts
 import { uuidText, wholeNumber } from './arguments.ts';
 import { inspectFile } from './inspect.ts';
 import { columns, createOutput, faint, reportFailure, strong } from './output.ts';
+import { plain } from './plain.ts';
 
 export function pkiCommand(): Command {
   const pki = new Command('pki')
@@ -91,8 +92,8 @@ async function inspect(files: readonly string[], options: { readonly json?: bool
     try {
       for (const found of await inspectFile(file, new Date())) {
         output.data({ event: 'inspected', ...found });
-        output.line(strong(`${found.file}: ${found.kind}`));
-        for (const line of columns(Object.entries(found.facts).map(([name, value]) => [`  ${name}`, value])))
+        output.line(strong(`${plain(found.file)}: ${found.kind}`));
+        for (const line of columns(Object.entries(found.facts).map(([name, value]) => [`  ${name}`, plain(value)])))
           output.line(line);
         output.line();
       }

@@ -9,6 +9,7 @@ import { startService } from '../main.ts';
 import { createLog } from '../ops/log.ts';
 import type { EntryListener } from '../provision/ports.ts';
 import { clockTime, createOutput, faint, type Output, reportFailure, strong, untilInterrupted } from './output.ts';
+import { plain } from './plain.ts';
 import { serviceSettings } from './service-settings.ts';
 import { verdictText } from './steps.ts';
 
@@ -93,9 +94,11 @@ function tellAttempts(output: Output): EntryListener {
     });
     const who = device
       ? [manufacturer?.subject, deviceId && `is ${deviceId}, generation ${generation}`].filter((part) => part).join(' ')
-      : 'a stranger';
+      : typeof refusal?.evidence.keyId === 'string'
+        ? `key ${refusal.evidence.keyId}`
+        : 'a stranger';
     const from = opened ? ` from ${opened.transport} ${opened.peer}` : '';
-    output.line(`${faint(clockTime(entry.at))}  ${verdictText(verdict)}  ${who}${faint(from)}`);
-    if (refusal) output.line(`              ${describe(refusal)}`);
+    output.line(`${faint(clockTime(entry.at))}  ${verdictText(verdict)}  ${plain(who)}${faint(from)}`);
+    if (refusal) output.line(`              ${plain(describe(refusal))}`);
   };
 }

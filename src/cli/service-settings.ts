@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { parseCoapUri } from '../coap/uri.ts';
-import { configuredPolicy } from '../config/policy.ts';
+import { readPolicy } from '../config/policy.ts';
 import { settings } from '../config/settings.ts';
 import type { Config } from '../config.ts';
 import type { Millis } from '../core/clock.ts';
@@ -47,17 +47,26 @@ export async function serviceSettings(config: Config, deps: Deps): Promise<Setti
     transports: config.transports,
     mtu: config.mtu,
     idle: config.idle,
+    retention: config.retention,
     issuer: { host, port, ...(url !== undefined && { url }) },
   };
-  if (config.groups.length === 0) return development(config, listening, deps);
+  if (config.policy === undefined) return development(config, listening, deps);
 
+  const { groups, hubs, warnings } = readPolicy(config.policy.parts, { now: deps.now });
   const authorityFolder = config.authority ?? join(config.data, 'authority');
   const authority = await loadOrCreateAuthority(authorityFolder, { ...deps, name: 'firstboot' });
   const own = config.certificate
     ? { identity: await readKeyedChain(config.certificate.chain, config.certificate.key), caFile: undefined }
     : await loadOrCreateServiceCertificate(join(config.data, 'service'), { ...deps, name: 'firstboot' });
-  const identityCa = join(authorityFolder, 'root.pem');
-  const service: ServiceOptions = { ...listening, identity: own.identity, authority, ...configuredPolicy(config) };
+  const identityCa = join(authorityFolder, 'anchors.pem');
+  const service: ServiceOptions = {
+    ...listening,
+    identity: own.identity,
+    authority,
+    groups,
+    hubs,
+    policyName: config.policy.name,
+  };
   return {
     service,
     files: { identityCa, ...(own.caFile !== undefined && { serviceCa: own.caFile }) },
@@ -67,6 +76,9 @@ export async function serviceSettings(config: Config, deps: Deps): Promise<Setti
         ? []
         : [['service CA', `${shownPath(own.caFile)} (dpsca.pem of the devices)`] as const]),
       ['identity CA', `${shownPath(identityCa)} (for the hub's gateways to trust)`],
+      ...warnings.map(
+        ({ file, line, key, text }) => ['warning', `${shownPath(file)}, line ${line}, ${key}: ${text}`] as const,
+      ),
     ],
     hints: () => [],
   };

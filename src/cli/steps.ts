@@ -3,6 +3,7 @@ import { statusFlags, statusNames } from '../core/status.ts';
 import type { Report, StepReport } from '../device/report.ts';
 import type { Verdict } from '../store/model.ts';
 import { bad, faint, good, type Output } from './output.ts';
+import { plain } from './plain.ts';
 
 const widths = { step: 13, stages: 28, traffic: 13, trips: 6, ms: 7 } as const;
 
@@ -26,7 +27,7 @@ function stepLine(report: StepReport, stages?: Stages): string {
   const name = report.step.padEnd(widths.step);
   const shown = report.result === 'done' ? good(name) : bad(name);
   const line = `  ${shown}${costs(report, stages)}  ${flagWords(report.flags)}`;
-  return report.refusal ? `${line}\n    ${bad(report.result)}: ${describe(report.refusal)}` : line;
+  return report.refusal ? `${line}\n    ${bad(report.result)}: ${plain(describe(report.refusal))}` : line;
 }
 
 /** The sums under step lines. */

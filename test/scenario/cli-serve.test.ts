@@ -123,7 +123,7 @@ describe('a device that is refused', () => {
     expect(refusal).toMatchObject({ code: 'device.handshake', fix: expect.stringContaining('record of the attempt') });
     await device.stop();
     const attempt = await service.line({ event: 'attempt', verdict: 'refused' });
-    expect(attempt).toMatchObject({ transport: 'coaps', refusal: { code: 'attest.unknown-issuer' } });
+    expect(attempt).toMatchObject({ transport: 'coaps', refusal: { code: 'attest.issuer-key' } });
   });
 
   test('refuses a service that its dpsca.pem does not vouch for, unless told not to', async () => {

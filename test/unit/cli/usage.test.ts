@@ -1,10 +1,9 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { CommanderError } from 'commander';
-import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
-import { createProgram } from '../../../src/cli/program.ts';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createDevelopmentPki } from '../../../src/development.ts';
 import { writeDevelopmentPki } from '../../../src/pki/development.ts';
+import { runInProcess } from '../../support/run-in-process.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
 
 let folder: string;
@@ -31,35 +30,8 @@ beforeAll(async () => {
 });
 
 afterAll(() => remove());
-afterEach(() => vi.restoreAllMocks());
 
-/** In this process: the exit code as main.ts would set it, and what was said. */
-async function run(args: readonly string[]): Promise<{ code: unknown; stdout: string; stderr: string }> {
-  const before = process.exitCode;
-  const signals = ['SIGINT', 'SIGTERM'] as const;
-  const listeners = signals.map((signal) => process.listeners(signal));
-  const said = { stdout: '', stderr: '' };
-  for (const stream of ['stdout', 'stderr'] as const) {
-    vi.spyOn(process[stream], 'write').mockImplementation((text) => {
-      said[stream] += String(text);
-      return true;
-    });
-  }
-  try {
-    await createProgram('0.0.0').parseAsync([...args.map(placed)], { from: 'user' });
-    return { code: process.exitCode, ...said };
-  } catch (error) {
-    if (!(error instanceof CommanderError)) throw error;
-    return { code: error.exitCode === 0 ? 0 : 2, ...said };
-  } finally {
-    process.exitCode = before;
-    for (const [at, signal] of signals.entries()) {
-      for (const listener of process.listeners(signal)) {
-        if (!listeners[at]?.includes(listener)) process.off(signal, listener);
-      }
-    }
-  }
-}
+const run = (args: readonly string[]) => runInProcess(args.map(placed));
 
 describe('what firstboot device is told and cannot use ends it with 2, and is named', () => {
   test.each([

@@ -1,0 +1,113 @@
+import type { Millis } from '../../core/clock.ts';
+import type { Evidence } from '../../core/errors.ts';
+import { limits } from '../../core/limits.ts';
+import { statusNames } from '../../core/status.ts';
+import type { AttemptSummary, Credential, Device } from '../../store/model.ts';
+import type { Store } from '../../store/store.ts';
+import { bad, good, strong } from '../output.ts';
+import { plain } from '../plain.ts';
+import { counted, facts, table } from '../table.ts';
+import { moment, momentWords, whenWords } from '../times.ts';
+import { lineWidth } from '../width.ts';
+import { shortAttempt } from './rows.ts';
+
+/** A device as programs get it: its record, its certificates and its last attempts. */
+export const shownDevice = async (store: Store, device: Device): Promise<Readonly<Record<string, unknown>>> => ({
+  ...device,
+  credentials: await store.credentials(device.keyId),
+  attempts: await lastAttempts(store, device),
+});
+
+/** A device for people. */
+export async function deviceLines(store: Store, device: Device, now: Millis): Promise<string[]> {
+  const group = await store.groups.get(device.groupId);
+  const hub = device.hubId === undefined ? undefined : await store.hubs.get(device.hubId);
+  const owner = device.assignedOwner ?? group?.owner;
+  const reason = device.stateReason === undefined ? '' : `: ${device.stateReason}`;
+  const { manufacturer, retry } = device;
+  const flags = statusNames(device.flags).join(', ');
+  return [
+    `${strong(`device ${device.deviceId ?? device.keyId}`)}  ${stateText(device)}`,
+    ...facts([
+      ['state', `${device.state} since ${momentWords(device.stateSince, now)}${reason}`],
+      ['key', device.keyId],
+      ['device id', device.deviceId && `${device.deviceId}, generation ${device.generation}`],
+      ['group', group?.name ?? `${device.groupId} (deleted)`],
+      ['owner', owner && `${owner.name}${device.assignedOwner ? ' (by transfer)' : ''}`],
+      ['provisioned for', owner?.id === device.ownerId ? undefined : device.ownerId],
+      ['hub', hub?.name ?? device.hubId],
+      ['arrived there', device.confirmedAt === undefined ? 'not yet' : momentWords(device.confirmedAt, now)],
+      ['manufacturer', manufacturer.subject],
+      ['serial', manufacturer.serial],
+      ['flags', flags === '' ? 'none' : flags],
+      [
+        'last seen',
+        device.lastSeenAt === undefined
+          ? undefined
+          : `${momentWords(device.lastSeenAt, now)} at ${device.lastPeer ?? 'unknown'}`,
+      ],
+      ['failures', retry.failures === 0 ? undefined : `${retry.failures} in a row`],
+      ['next try', retry.expectedAt === undefined ? undefined : momentWords(retry.expectedAt, now)],
+      ['factory reset', device.resetAllowed ? 'allowed once' : undefined],
+      ['goes on as', device.successor],
+      ['first seen', momentWords(device.createdAt, now)],
+    ]),
+    ...section(
+      'alarms',
+      device.alarms.map(({ at, kind, evidence }) => [moment(at), kind, evidenceText(evidence)]),
+      ['when', 'what', 'evidence'],
+    ),
+    ...section(
+      'what it has been through',
+      device.lineage.map(({ at, event, facts: what }) => [moment(at), event, evidenceText(what)]),
+      ['when', 'what', 'with'],
+    ),
+    ...section(
+      'certificates',
+      (await store.credentials(device.keyId)).map((credential) => [
+        credential.serial,
+        String(credential.generation),
+        credentialState(credential, now),
+        moment(credential.issuedAt),
+        whenWords(credential.notAfter, now),
+      ]),
+      ['serial', 'gen', 'state', 'issued', 'ends'],
+    ),
+    ...section('last attempts', (await lastAttempts(store, device)).map(attemptCells), attemptHead),
+  ];
+}
+
+/** What a certificate is worth now. */
+export function credentialState({ revoked, notAfter }: Credential, now: Millis): string {
+  if (revoked) return revoked.reason === 'certificateHold' ? 'on hold' : `revoked (${revoked.reason})`;
+  return notAfter < now ? 'expired' : 'valid';
+}
+
+const attemptHead = ['when', 'verdict', 'reason', 'attempt'] as const;
+
+const attemptCells = ({ openedAt, verdict, refusal, id }: AttemptSummary): string[] => [
+  moment(openedAt),
+  verdict ?? 'open',
+  refusal?.code ?? '',
+  shortAttempt(id),
+];
+
+const lastAttempts = (store: Store, { keyId }: Device): Promise<readonly AttemptSummary[]> =>
+  store.attempts({ keyId, limit: limits.operator.shownAttempts });
+
+function section(title: string, rows: readonly (readonly string[])[], head: readonly string[]): string[] {
+  if (rows.length === 0) return [];
+  return ['', strong(title), ...table(rows, head, { width: lineWidth() - 2 }).map((line) => `  ${line}`)];
+}
+
+function stateText({ state, alarms }: Device): string {
+  const word = state === 'active' ? good(state) : state === 'pending' ? state : bad(state);
+  return alarms.length === 0 ? word : `${word} ${bad(counted(alarms.length, 'alarm'))}`;
+}
+
+const evidenceText = (evidence: Evidence): string =>
+  plain(
+    Object.entries(evidence)
+      .map(([name, value]) => `${name} ${value}`)
+      .join(', '),
+  );

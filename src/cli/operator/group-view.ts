@@ -1,0 +1,114 @@
+import { decodePem } from '../../codec/pem.ts';
+import type { Millis } from '../../core/clock.ts';
+import { parseCertificate } from '../../pki/certificate.ts';
+import type { DeviceSelector, EnrollmentGroup, HubAllocation } from '../../store/model.ts';
+import type { Store } from '../../store/store.ts';
+import { bad, strong } from '../output.ts';
+import { plain } from '../plain.ts';
+import { facts } from '../table.ts';
+import { lengthWords, whenWords } from '../times.ts';
+
+/** A group as programs get it: without its keys. */
+export const shownGroup = ({
+  attestation,
+  ownerPsk,
+  ...group
+}: EnrollmentGroup): Readonly<Record<string, unknown>> => ({
+  ...group,
+  attestation: {
+    ...attestation,
+    psk: attestation.psk.map(({ identity, derived }) => ({ identity, derived, key: secret })),
+  },
+  ...(ownerPsk !== undefined && { ownerPsk: secret }),
+});
+
+const secret = '(secret)';
+
+/** A group for people. */
+export async function groupLines(store: Store, group: EnrollmentGroup, now: Millis): Promise<string[]> {
+  const { attestation, certificate, deviceIds } = group;
+  const { x509 } = attestation;
+  const hubs = await Promise.all(group.hubs.map(async (id) => (await store.hubs.get(id))?.name ?? `${id} (unknown)`));
+  const rows: (readonly [string, string | undefined])[] = [
+    ['id', group.id],
+    ['owner', group.owner.name === group.owner.id ? group.owner.id : `${group.owner.name} (${group.owner.id})`],
+    ['enabled', group.enabled ? 'yes' : 'no: its devices are refused'],
+    ['admission', admissions[group.admission]],
+    ['written by', group.source === 'file' ? 'a configuration file' : 'operators'],
+    ...(x509?.anchors ?? []).map((pem) => ['anchor', certificateText(pem, now)] as const),
+    ...(x509?.leads ?? []).map((pem) => ['lead', certificateText(pem, now)] as const),
+    ...(x509?.intermediates ?? []).map((pem) => ['intermediate', certificateText(pem, now)] as const),
+    [
+      'grace',
+      x509 && x509.expiredGrace > 0 ? `${lengthWords(x509.expiredGrace)} after a certificate expired` : undefined,
+    ],
+    ['revocation lists', x509 && x509.crls.length > 0 ? `${x509.crls.length} in files` : undefined],
+    ...attestation.psk.map(
+      ({ identity, derived }) => ['key for', `${identity}${derived ? ' (derived for each)' : ''}`] as const,
+    ),
+    ...attestation.pins.map((pin) => ['pinned key', pin] as const),
+    ...group.deny.map((device) => ['deny', selectorText(device)] as const),
+    ...group.allow.map((device) => ['allow', selectorText(device)] as const),
+    ['device ids', deviceIds.type === 'own' ? 'of their own' : `by the template ${deviceIds.template}`],
+    [
+      'certificates',
+      `${certificate.keys.join(', ')}; ${lengthWords(certificate.life)}; ${certificate.usages.join(', ')}`,
+    ],
+    ['hubs', hubs.join(', ')],
+    ['allocation', allocationText(group.allocation)],
+    ['access list', group.acl ? `${group.acl.length} entries of its own` : 'the standard one'],
+    ['owner key', group.ownerPsk === undefined ? undefined : 'derived for each device'],
+    ['payload', group.payload && JSON.stringify(group.payload)],
+    ['again', reprovisionings[group.reprovisioning]],
+    ['clones', group.clones === 'alarm' ? 'raise an alarm' : 'raise an alarm, and the device is quarantined'],
+  ];
+  const crls = await Promise.all((x509?.crlUrls ?? []).map((url) => crlText(store, url, now)));
+  return [strong(`group ${plain(group.name)}`), ...facts(rows), ...crls];
+}
+
+const admissions = {
+  auto: 'auto: everybody whom the lists let in',
+  manual: 'manual: new devices wait for approval',
+  preauthorized: 'preauthorized: only who is on that list',
+} as const;
+
+const reprovisionings = {
+  migrate: 'migrate: a device that comes again gets what the policy says now',
+  keep: 'keep: a device that comes again keeps group, owner and hub',
+  never: 'never: as keep, and a factory reset needs to be allowed',
+} as const;
+
+const selectorText = ({ by, value }: DeviceSelector): string => `${by} ${value}`;
+
+function allocationText(allocation: HubAllocation): string {
+  switch (allocation.type) {
+    case 'first':
+      return 'the first hub';
+    case 'hashed':
+      return 'evenly, by key';
+    case 'weighted':
+      return `by weight: ${Object.entries(allocation.weights)
+        .map(([hub, weight]) => `${hub} ${weight}`)
+        .join(', ')}`;
+    case 'static':
+      return `as written for ${allocation.devices.length} devices, the others to the first`;
+    case 'webhook':
+      return `asked of ${allocation.url}`;
+  }
+}
+
+function certificateText(pem: string, now: Millis): string {
+  const [block] = decodePem(pem);
+  if (!block) return 'unreadable';
+  const { subject, notAfter } = parseCertificate(block.der);
+  return `${subject.text}, ${notAfter < now ? 'expired' : 'expires'} ${whenWords(notAfter, now)}`;
+}
+
+async function crlText(store: Store, url: string, now: Millis): Promise<string> {
+  const crl = (await store.crls.list()).find((row) => row.url === url);
+  const [line = ''] = facts([['revocation list', url]]);
+  if (crl?.pem === undefined) return `${line}  ${bad(`never fetched${crl?.error ? `: ${plain(crl.error)}` : ''}`)}`;
+  const stale = crl.nextUpdate !== undefined && crl.nextUpdate < now;
+  const state = `fetched ${whenWords(crl.fetchedAt, now)}, next ${whenWords(crl.nextUpdate, now)}`;
+  return `${line}  ${stale ? bad(`STALE, ${state}`) : state}`;
+}

@@ -1,0 +1,36 @@
+import { readFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { readPolicyFile } from '../../config/policy.ts';
+import { failure } from '../../core/errors.ts';
+import type { EnrollmentGroup, Hub } from '../../store/model.ts';
+import type { DataFolder } from '../data-folder.ts';
+import { plain } from '../plain.ts';
+
+/**
+ * The groups and hubs that a file given by `-f` (`-`: standard input) says. Files it names are looked for beside it, hubs it
+ * names also in the store.
+ * @throws FirstbootError command.file, service.config; operator.input when it has none of `wanted`
+ */
+export async function policyFile(
+  { store, now }: DataFolder,
+  file: string,
+  wanted: 'groups' | 'hubs',
+): Promise<{ readonly groups: readonly EnrollmentGroup[]; readonly hubs: readonly Hub[] }> {
+  const name = file === '-' ? 'standard input' : file;
+  const hubs = (await store.hubs.list()).map(({ id }) => id);
+  const base = file === '-' ? process.cwd() : dirname(file);
+  const text = readText(file);
+  const found = readPolicyFile(text, name, base, { hubs, source: 'operator', now: now() });
+  for (const { text } of found.warnings) process.stderr.write(`firstboot: ${plain(text)}\n`);
+  if (found[wanted].length > 0) return found;
+  throw failure('operator.input', { file: name, key: wanted }, `write ${wanted} under this key`);
+}
+
+function readText(file: string): string {
+  try {
+    return readFileSync(file === '-' ? 0 : file, 'utf8');
+  } catch (error) {
+    const found = error instanceof Error && 'code' in error ? String(error.code) : 'unreadable';
+    throw failure('command.file', { file, found }, 'check the path and who may read it', error);
+  }
+}

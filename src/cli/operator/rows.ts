@@ -1,0 +1,88 @@
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import type { Uuid } from '../../core/ids.ts';
+import { limits } from '../../core/limits.ts';
+import { faint, type Output } from '../output.ts';
+import { printTable, table } from '../table.ts';
+
+/** Adds `--limit`. */
+export const limited = (command: Command, fallback = 1000): Command =>
+  command.addOption(
+    new Option('--limit <count>', 'rows at most, or all').default(fallback).argParser((text: string): number => {
+      if (text === 'all') return Number.POSITIVE_INFINITY;
+      if (/^[1-9]\d{0,8}$/.test(text)) return Number(text);
+      throw new InvalidArgumentError('expected a whole number from 1, or all.');
+    }),
+  );
+
+export interface Listing<T> {
+  readonly rows: AsyncIterable<T> | Iterable<T>;
+  readonly limit: number;
+  readonly head: readonly string[];
+  readonly cells: (row: T) => readonly string[];
+  readonly data: (row: T) => Readonly<Record<string, unknown>>;
+  /** What is said when there is nothing. */
+  readonly none: string;
+}
+
+/** Prints what a list has, and says so when there is more. */
+export async function printListing<T>(output: Output, listing: Listing<T>): Promise<void> {
+  const { rows, limit, head, cells, data, none } = listing;
+  const lines: (readonly string[])[] = [];
+  let count = 0;
+  let more = false;
+  for await (const row of rows) {
+    if (count === limit) {
+      more = true;
+      break;
+    }
+    count++;
+    if (output.json) output.data(data(row));
+    else lines.push(cells(row));
+  }
+  if (!output.json) printTable(output, table(lines, head, { none }));
+  if (more) tellMore(output, limit);
+}
+
+/** The last `limit` rows, and whether there were others. */
+export async function newest<T>(rows: AsyncIterable<T>, limit: number): Promise<{ kept: readonly T[]; more: boolean }> {
+  let kept: T[] = [];
+  let more = false;
+  for await (const row of rows) {
+    kept.push(row);
+    if (kept.length < 2 * limit) continue;
+    kept = kept.slice(-limit);
+    more = true;
+  }
+  return { kept: kept.slice(-limit), more: more || kept.length > limit };
+}
+
+export function tellMore(output: Output, limit: number): void {
+  output.data({ event: 'more', limit });
+  output.line(faint(`there are more: --limit ${limit * 10}, or --limit all`));
+}
+
+/** All rows of a list that is answered in pages. */
+export async function* everyPage<T, Position>(
+  read: (page: { readonly after?: Position; readonly limit: number }) => Promise<Page<T, Position>>,
+): AsyncGenerator<T> {
+  let after: Position | undefined;
+  do {
+    const page: Page<T, Position> = await read({
+      ...(after !== undefined && { after }),
+      limit: limits.operator.listed,
+    });
+    yield* page.rows;
+    after = page.next;
+  } while (after !== undefined);
+}
+
+interface Page<T, Position> {
+  readonly rows: readonly T[];
+  readonly next: Position | undefined;
+}
+
+/** The characters of an attempt's id that say its millisecond: enough to name it again, but for a twin. */
+export const shortAttempt = (id: Uuid): string => id.slice(0, 13);
+
+/** The first eight characters of an id: enough to name it again. */
+export const short = (id: string | undefined): string => id?.slice(0, 8) ?? '-';

@@ -1,0 +1,96 @@
+import { Command } from 'commander';
+import { policyDocument } from '../config/document.ts';
+import { judgePolicy, policyParts } from '../config/policy.ts';
+import { configuredParts } from '../config.ts';
+import { systemTimers } from '../core/clock.ts';
+import { failure } from '../core/errors.ts';
+import { findGroup } from '../operator/find.ts';
+import { type DataOptions, inDataFolder, readsData } from './data-folder.ts';
+import { createOutput, exitCodes, good, reportFailure } from './output.ts';
+import { addDryRun } from './policy-dry-run.ts';
+import { policyFacts, policyLines, warningLine } from './policy-view.ts';
+import { counted, printTable } from './table.ts';
+
+export function policyCommand(): Command {
+  const policy = new Command('policy')
+    .description('Policy as code: groups and hubs in YAML files.')
+    .summary('groups and hubs in YAML files: check, try, show')
+    .helpCommand('help [command]', 'show help for a command');
+  policy
+    .command('check')
+    .description(
+      'Check policy files: everything that is wrong in them, and what they say. Starts nothing, changes nothing.',
+    )
+    .argument('[path...]', 'policy files, or folders of them; read as one policy')
+    .option('-c, --config <file>', 'a configuration of firstboot serve, with the policy folder that it names')
+    .option('--json', 'one JSON object a line')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  $ firstboot policy check policy/\n  $ firstboot policy check -c firstboot.yaml',
+    )
+    .action((paths: string[], options: CheckOptions) => check(paths, options));
+  readsData(
+    policy
+      .command('show')
+      .description('Show the policy in force in a data folder, as YAML that can be a policy file.')
+      .argument('[group...]', 'only these groups, by id or name, without hubs')
+      .option('--secrets', 'with pre-shared keys and owner keys; without, they are left out and the file is refused'),
+  )
+    .addHelpText(
+      'after',
+      `
+Examples:
+  $ firstboot policy show --secrets > policy/all.yaml
+  $ firstboot policy show 'washing machines'`,
+    )
+    .action((groups: string[], options: ShowOptions) => show(groups, options));
+  addDryRun(policy);
+  return policy;
+}
+
+interface CheckOptions {
+  readonly config?: string;
+  readonly json?: boolean;
+}
+
+function check(paths: readonly string[], options: CheckOptions): void {
+  const output = createOutput(options.json === true);
+  try {
+    if (options.config === undefined && paths.length === 0) {
+      process.exitCode = exitCodes.usage;
+      const fix = 'name a policy file, a folder of them, or with -c a configuration';
+      reportFailure(failure('command.usage', {}, fix), output);
+      process.exitCode = exitCodes.usage;
+      return;
+    }
+    const now = systemTimers.now();
+    const configured = options.config === undefined ? [] : configuredParts(options.config);
+    const parts = [...configured, ...paths.flatMap(policyParts)];
+    const { problems, warnings, ...policy } = judgePolicy(parts, { now });
+    if (problems.length === 0) {
+      output.data({ event: 'policy', ...policyFacts(policy), warnings });
+      printTable(output, policyLines(policy, now));
+    }
+    for (const warning of warnings) output.line(warningLine(warning));
+    for (const problem of problems) reportFailure(problem, output);
+    const { groups, hubs } = policy;
+    const count = [counted(groups.length, 'group'), counted(hubs.length, 'hub'), counted(warnings.length, 'warning')];
+    if (problems.length === 0) output.line(`${good('the policy is good')}: ${count.join(', ')}`);
+  } catch (error) {
+    reportFailure(error, output);
+  }
+}
+
+interface ShowOptions extends DataOptions {
+  readonly secrets?: boolean;
+}
+
+const show = (names: readonly string[], options: ShowOptions): Promise<void> =>
+  inDataFolder(options, async ({ store }, output) => {
+    const policy =
+      names.length === 0
+        ? { groups: [...(await store.groups.list())], hubs: [...(await store.hubs.list())] }
+        : { groups: await Promise.all(names.map((name) => findGroup(store, name))), hubs: [] };
+    output.data({ event: 'policy', ...policyFacts(policy) });
+    output.line(policyDocument(policy, { secrets: options.secrets === true }).trimEnd());
+  });
