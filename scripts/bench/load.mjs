@@ -8,7 +8,7 @@ import { steps as provisioningSteps } from '../../dist/device/steps.js';
 import { loadDevelopmentPki } from '../../dist/pki/development.js';
 import { createSecureContext } from '../../dist/secure/engine.js';
 import { dial } from '../../dist/transport/client.js';
-import { clientContext, makeDevices } from './peers.mjs';
+import { askForOwnership, clientContext, makeDevices } from './peers.mjs';
 import { serveCalls } from './worker.mjs';
 
 let pki;
@@ -119,20 +119,8 @@ serveCalls({
       if (event.type === 'response') answered?.(event.response.code);
       if (event.type === 'failed') answered?.(event.reason);
     });
-    const times = [];
-    const until = performance.now() + seconds * 1000;
-    while (performance.now() < until) {
-      const started = performance.now();
-      const code = await new Promise((resolve) => {
-        answered = resolve;
-        session.request({ method: 'GET', path: ['api', 'v1', 'provisioning', 'ownership'], accept: 60 });
-      });
-      if (code !== 205) throw new Error(`the open session got ${code}`);
-      const taken = performance.now() - started;
-      times.push(taken);
-      await new Promise((resolve) => setTimeout(resolve, Math.max(0, every - taken)));
-    }
-    session.close();
-    return times;
+    return askForOwnership(session, performance.now() + seconds * 1000, every, (settle) => {
+      answered = settle;
+    });
   },
 });

@@ -47,3 +47,25 @@ export const clientContext = ({ chain, privateKey, serviceCa }, transport, maxVe
   trust: { anchors: serviceCa, purpose: 'server' },
   maxVersion,
 });
+
+/**
+ * Asks one question at a time over an open session, `every` ms, until `until` (performance.now()); then closes it.
+ * @param listen is given what takes the code of the next answer.
+ * @returns {Promise<number[]>} the round trips, ms
+ */
+export async function askForOwnership(session, until, every, listen) {
+  const times = [];
+  while (performance.now() < until) {
+    const started = performance.now();
+    const code = await new Promise((resolve) => {
+      listen(resolve);
+      session.request({ method: 'GET', path: ['api', 'v1', 'provisioning', 'ownership'], accept: 60 });
+    });
+    if (code !== 205) throw new Error(`the open session got ${code}`);
+    const taken = performance.now() - started;
+    times.push(taken);
+    await new Promise((resolve) => setTimeout(resolve, Math.max(0, every - taken)));
+  }
+  session.close();
+  return times;
+}

@@ -12,7 +12,7 @@ import { startService } from '../../dist/main.js';
 import { createDevelopmentPki, loadDevelopmentPki } from '../../dist/pki/development.js';
 import { createSecureContext } from '../../dist/secure/engine.js';
 import { dial } from '../../dist/transport/client.js';
-import { clientContext, makeDevices } from './peers.mjs';
+import { askForOwnership, clientContext, makeDevices } from './peers.mjs';
 import { serveCalls } from './worker.mjs';
 
 /** Strangers under way at a time; who finds no room is not begun. */
@@ -156,20 +156,9 @@ async function askAll(until, every) {
     const context = createSecureContext(clientContext(device, 'stream'));
     dial({ uri: uris.tcp, context, owner, timers: systemTimers, random: systemRandom });
   });
-  const times = [];
-  while (performance.now() < until) {
-    const started = performance.now();
-    const code = await new Promise((resolve) => {
-      settle = resolve;
-      session.request({ method: 'GET', path: ['api', 'v1', 'provisioning', 'ownership'], accept: 60 });
-    });
-    if (code !== 205) throw new Error(`the open session got ${code}`);
-    const taken = performance.now() - started;
-    times.push(taken);
-    await new Promise((resolve) => setTimeout(resolve, Math.max(0, every - taken)));
-  }
-  session.close();
-  return times;
+  return askForOwnership(session, until, every, (answered) => {
+    settle = answered;
+  });
 }
 
 /** A handshake that comes to nothing. @returns whether it had an end in time */

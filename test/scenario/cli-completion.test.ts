@@ -1,8 +1,9 @@
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { build, firstboot } from '../support/command.ts';
+import { findPeer } from '../support/peers.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 /** The completion scripts, each in the shell that it is for. */
@@ -23,12 +24,7 @@ beforeAll(async () => {
 
 afterAll(() => remove());
 
-/** A shell that is not on this machine cannot be tried; that is said instead. */
-function hasShell(shell: string): boolean {
-  const found = spawnSync(shell, ['--version']).status === 0;
-  if (!found) process.stdout.write(`${shell} is not installed here: its completion script is not run\n`);
-  return found;
-}
+const [zsh, fish] = [findPeer('zsh'), findPeer('fish')];
 
 /** A line that is being typed, its last word unfinished, and what it may become. */
 const table: readonly (readonly [words: readonly string[], becomes: readonly string[]])[] = [
@@ -74,12 +70,12 @@ describe('bash', () => {
   });
 });
 
-test.runIf(hasShell('zsh'))('zsh takes the script and knows its function', () => {
+test.skipIf(zsh.missing)('zsh takes the script and knows its function', () => {
   const script = 'autoload -U compinit; compinit -u -d ./dump; source ./completion.zsh; print $_comps[firstboot]';
   expect(execFileSync('zsh', ['-fc', script], { cwd, encoding: 'utf8' })).toBe('_firstboot\n');
 });
 
-test.runIf(hasShell('fish'))('fish takes the script and completes by it', () => {
+test.skipIf(fish.missing)('fish takes the script and completes by it', () => {
   for (const [words, becomes] of table) {
     const script = `set -x PATH ./bin $PATH; source ./completion.fish; complete -C "firstboot ${words.join(' ')}"`;
     const out = execFileSync('fish', ['--no-config', '-c', script], { cwd, encoding: 'utf8' });

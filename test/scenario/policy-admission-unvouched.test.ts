@@ -8,12 +8,12 @@ import { createRoot } from '../../src/pki/authority.ts';
 import { parseCertificate } from '../../src/pki/certificate.ts';
 import type { Issuer } from '../../src/pki/issuer.ts';
 import { manufacturerKeyId } from '../../src/pki/public-key.ts';
-import type { PeerEvidence } from '../../src/provision/contract.ts';
 import { x509Attestation } from '../../src/provision/group.ts';
 import { pinOf } from '../../src/provision/pins.ts';
 import type { AceTemplate, Device, EnrollmentGroup } from '../../src/store/model.ts';
 import { endEntity, newKey, selfSigned } from '../support/forge.ts';
 import {
+  chainEvidence,
   codeOf,
   endSession,
   openPipeline,
@@ -30,19 +30,6 @@ const now = testStart;
 let pipeline: Pipeline;
 afterEach(() => pipeline.close());
 
-const evidence = (presented: readonly Uint8Array[], error?: string): PeerEvidence => ({
-  version: 'TLSv1.2',
-  cipherSuite: 'ECDHE-ECDSA-AES128-GCM-SHA256',
-  chain: {
-    presented,
-    path: presented,
-    errors:
-      error === undefined ? [] : [{ code: error, depth: 0, text: '', certificate: presented[0] ?? new Uint8Array() }],
-  },
-  pskIdentity: undefined,
-  handshakeTime: 1,
-});
-
 async function onlyDevice(): Promise<Device> {
   const [device] = await pipeline.store.devices({ limit: 1 });
   if (!device) throw new Error('no device');
@@ -54,7 +41,7 @@ describe('a key that only a pin vouches for', () => {
   const { der } = selfSigned(key, now, { subject: { organization: 'Acme', commonName: 'lamp-7' } });
   const { spki, serial } = parseCertificate(der);
   const keyId = manufacturerKeyId(spki);
-  const pinned = evidence([der], 'DEPTH_ZERO_SELF_SIGNED_CERT');
+  const pinned = chainEvidence([der], 'DEPTH_ZERO_SELF_SIGNED_CERT');
   const create = async (group: Partial<EnrollmentGroup>): Promise<void> => {
     pipeline = await openPipeline({
       group: { attestation: { x509: undefined, psk: [], pins: [pinOf(spki)] }, ...group },
@@ -142,7 +129,7 @@ test('a device that another group has let in waits for approval in a manual one,
   const manual = { id: testIds.owner, name: 'field', admission: 'manual' } as const;
   await pipeline.configure({ groups: [{ ...pipeline.group, ...manual, attestation: trusting(field) }] });
   const key = newKey();
-  const by = (root: Issuer) => evidence([endEntity(root, 'Acme', now, { key }).der, root.certificate.der]);
+  const by = (root: Issuer) => chainEvidence([endEntity(root, 'Acme', now, { key }).der, root.certificate.der]);
   const device = testDevice(1);
   const run = async (root: Issuer): Promise<string> =>
     codeOf((await provision(pipeline, by(root), device, now))[3] ?? { ok: true, value: undefined });

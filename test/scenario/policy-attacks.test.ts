@@ -15,13 +15,13 @@ import { parseCertificate } from '../../src/pki/certificate.ts';
 import type { Issuer } from '../../src/pki/issuer.ts';
 import { createCrl } from '../../src/pki/revocation.ts';
 import { decodeCrls, readCrl } from '../../src/pki/revocation-list.ts';
-import type { PeerEvidence } from '../../src/provision/contract.ts';
 import { x509Attestation } from '../../src/provision/group.ts';
 import { pinOf } from '../../src/provision/pins.ts';
 import { openLevelStore } from '../../src/store/level.ts';
 import type { Device } from '../../src/store/model.ts';
 import { endEntity, newKey, selfSigned } from '../support/forge.ts';
 import {
+  chainEvidence,
   codeOf,
   deviceEvidence,
   endSession,
@@ -58,19 +58,6 @@ async function onlyDevice({ store }: Pick<Pipeline, 'store'>): Promise<Device> {
   return device;
 }
 
-const evidence = (presented: readonly Uint8Array[], error?: string): PeerEvidence => ({
-  version: 'TLSv1.2',
-  cipherSuite: 'ECDHE-ECDSA-AES128-GCM-SHA256',
-  chain: {
-    presented,
-    path: presented,
-    errors:
-      error === undefined ? [] : [{ code: error, depth: 0, text: '', certificate: presented[0] ?? new Uint8Array() }],
-  },
-  pskIdentity: undefined,
-  handshakeTime: 1,
-});
-
 describe('admission', () => {
   test('a device on the deny list does not live on in its tokens', async () => {
     const pipeline = await opened();
@@ -96,7 +83,7 @@ describe('admission', () => {
     const key = newKey();
     const come = async (root: Issuer): Promise<string> => {
       const leaf = endEntity(root, 'Acme', now, { key });
-      const session = await openSession(pipeline, evidence([leaf.der, root.certificate.der]), now);
+      const session = await openSession(pipeline, chainEvidence([leaf.der, root.certificate.der]), now);
       const code = codeOf(await session.ownership(now));
       await endSession(session, now);
       return code;
@@ -116,7 +103,7 @@ describe('admission', () => {
         allow: [{ by: 'subject', value: '*somebody-else' }],
       },
     });
-    const session = await openSession(pipeline, evidence([der], 'DEPTH_ZERO_SELF_SIGNED_CERT'), now);
+    const session = await openSession(pipeline, chainEvidence([der], 'DEPTH_ZERO_SELF_SIGNED_CERT'), now);
     expect(codeOf(await session.ownership(now))).toBe('admit.not-allowed');
     await endSession(session, now);
   });

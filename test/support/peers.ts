@@ -8,6 +8,8 @@ const programs = {
   'coap-client-openssl': { ask: ['-V'], from: 'libcoap3-bin' },
   'coap-client-gnutls': { ask: ['-V'], from: 'libcoap3-bin' },
   'softhsm2-util': { ask: ['--version'], from: 'softhsm2' },
+  zsh: { ask: ['--version'], from: 'zsh' },
+  fish: { ask: ['--version'], from: 'fish' },
 } as const;
 
 export type PeerProgram = keyof typeof programs;
@@ -34,4 +36,4 @@ export function findPeer(program: PeerProgram): Peer {
   return { program, missing: true, title: `${program} (skipped: not installed, Debian package ${from})` };
 }
 
-const versionIn = (text: string): string => /\d+\.\d+\.\d+[a-z]?/.exec(text)?.[0] ?? 'of unknown version';
+const versionIn = (text: string): string => /\d+\.\d+(\.\d+)?[a-z]?/.exec(text)?.[0] ?? 'of unknown version';

@@ -144,6 +144,20 @@ export function deviceEvidence(pki: DevelopmentPki, index = 0, changes: Partial<
   };
 }
 
+/** A peer with this chain, DER, leaf first. @param error what the path check has found on the leaf, if anything */
+export const chainEvidence = (presented: readonly Uint8Array[], error?: string): PeerEvidence => ({
+  version: 'TLSv1.2',
+  cipherSuite: 'ECDHE-ECDSA-AES128-GCM-SHA256',
+  chain: {
+    presented,
+    path: presented,
+    errors:
+      error === undefined ? [] : [{ code: error, depth: 0, text: '', certificate: presented[0] ?? new Uint8Array() }],
+  },
+  pskIdentity: undefined,
+  handshakeTime: 1,
+});
+
 export const pskEvidence = (identity: string): PeerEvidence => ({
   version: 'DTLSv1.2',
   cipherSuite: 'PSK-AES128-CCM8',
