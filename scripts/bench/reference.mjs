@@ -45,7 +45,7 @@ const deviceId = '5b2f6c0e-3a75-4c5e-8a53-0d7a4f1c2b11';
 let requests;
 
 async function issueOne(csr) {
-  const checked = judgeRequest(csr);
+  const checked = judgeRequest(csr, { keys: ['P-256'] });
   const now = Date.now();
   const { authority } = pki;
   const serial = randomSerial(systemRandom);
