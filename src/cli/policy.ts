@@ -57,7 +57,6 @@ function check(paths: readonly string[], options: CheckOptions): void {
   const output = createOutput(options.json === true);
   try {
     if (options.config === undefined && paths.length === 0) {
-      process.exitCode = exitCodes.usage;
       const fix = 'name a policy file, a folder of them, or with -c a configuration';
       reportFailure(failure('command.usage', {}, fix), output);
       process.exitCode = exitCodes.usage;
@@ -65,7 +64,7 @@ function check(paths: readonly string[], options: CheckOptions): void {
     }
     const now = systemTimers.now();
     const configured = options.config === undefined ? [] : configuredParts(options.config);
-    const parts = [...configured, ...paths.flatMap(policyParts)];
+    const parts = [...configured, ...paths.flatMap(policyPartsAt)];
     const { problems, warnings, ...policy } = judgePolicy(parts, { now });
     if (problems.length === 0) {
       output.data({ event: 'policy', ...policyFacts(policy), warnings });
@@ -79,6 +78,14 @@ function check(paths: readonly string[], options: CheckOptions): void {
   } catch (error) {
     reportFailure(error, output);
   }
+}
+
+/** What is at a path to be checked: where nothing is, nothing is good. */
+function policyPartsAt(path: string): ReturnType<typeof policyParts> {
+  const parts = policyParts(path);
+  if (parts.length > 0) return parts;
+  const evidence = { folder: path, found: 'no *.yaml or *.yml file' };
+  throw failure('command.file', evidence, 'name the folder that the policy is in, or a file of it');
 }
 
 interface ShowOptions extends DataOptions {

@@ -169,6 +169,9 @@ describe('firstboot policy', () => {
 
   test('check says what files hold, and every problem of every file', async () => {
     write('a', groupText('washers'));
+    const nowhere = join(folder, 'empty');
+    mkdirSync(nowhere);
+    expect(await firstboot('check', nowhere)).toMatchObject({ code: 1, stderr: expect.stringContaining('no *.yaml') });
     const fine = await firstboot('check', join(folder, 'policy'));
     expect(fine).toMatchObject({
       code: 0,
