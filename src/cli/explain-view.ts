@@ -1,3 +1,4 @@
+import { isoTime } from '../core/clock.ts';
 import { refusalLines } from '../operator/attempt-report.ts';
 import type { ExplainedCertificate, Explanation } from '../operator/explain.ts';
 import { bad, faint, good, strong } from './output.ts';
@@ -13,7 +14,7 @@ export function explanationLines(explanation: Explanation, judgedBy: string): st
     refusal ? `${bad('refused')}${plain(place)}: ${strong(plain(code))}` : `${good('accepted')}${plain(place)}`,
     ...why.map((line) => `  ${plain(line)}`),
     ...(matched.length === 0 ? [] : [`  matched by ${plain(matched.join(', '))}`]),
-    faint(`judged for ${new Date(at).toISOString()} ${judgedBy}`),
+    faint(`judged for ${isoTime(at)} ${judgedBy}`),
     ...section('the chain as presented', presented),
     ...(samePlaces(path, presented) ? [] : section('the path as it was built', path)),
     ...(needed.length === 0 ? [] : ['', strong('what would be needed'), ...needed.map((line) => `  ${plain(line)}`)]),

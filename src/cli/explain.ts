@@ -11,6 +11,7 @@ import { FirstbootError, failure } from '../core/errors.ts';
 import { parseUuid, type Uuid } from '../core/ids.ts';
 import { limits } from '../core/limits.ts';
 import { silentLog } from '../core/log.ts';
+import { counted } from '../core/words.ts';
 import { findAttempt } from '../operator/attempts.ts';
 import { type Explanation, explainAttempt, explainChain, explainChainIn, presentedIn } from '../operator/explain.ts';
 import { compilePolicy, type Policy, PolicySource } from '../provision/policy.ts';
@@ -19,7 +20,6 @@ import type { Store } from '../store/store.ts';
 import { openDataFolder } from './data-folder.ts';
 import { explanationLines } from './explain-view.ts';
 import { createOutput, exitCodes, type Output, reportFailure, shownPath } from './output.ts';
-import { counted } from './table.ts';
 import { atTime } from './times.ts';
 import { wrapped } from './width.ts';
 

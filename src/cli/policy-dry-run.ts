@@ -3,6 +3,7 @@ import { applyPolicy } from '../config/apply.ts';
 import { policyFiles, policyPartAt, readPolicy } from '../config/policy.ts';
 import type { Millis } from '../core/clock.ts';
 import { silentLog } from '../core/log.ts';
+import { counted } from '../core/words.ts';
 import { type DryRunChange, type DryRunReport, dryRunPolicy } from '../operator/replay.ts';
 import { compilePolicy } from '../provision/policy.ts';
 import { type DataOptions, inDataFolder, readsData } from './data-folder.ts';
@@ -69,8 +70,6 @@ function reportLines(report: DryRunReport): string[] {
     ...leftOut(notListed, notJudged),
   ];
 }
-
-const counted = (count: number, what: string): string => `${count} ${what}${count === 1 ? '' : 's'}`;
 
 function rowOf({ who, keyId, fingerprint, subject, proved, from, to, lastSeen }: DryRunChange): string[] {
   const turn = (before: string | undefined, after: string | undefined): string =>

@@ -4,12 +4,13 @@ import { judgePolicy, policyParts } from '../config/policy.ts';
 import { configuredParts } from '../config.ts';
 import { systemTimers } from '../core/clock.ts';
 import { failure } from '../core/errors.ts';
+import { counted } from '../core/words.ts';
 import { findGroup } from '../operator/find.ts';
 import { type DataOptions, inDataFolder, readsData } from './data-folder.ts';
 import { createOutput, exitCodes, good, reportFailure } from './output.ts';
 import { addDryRun } from './policy-dry-run.ts';
 import { policyFacts, policyLines, warningLine } from './policy-view.ts';
-import { counted, printTable } from './table.ts';
+import { printTable } from './table.ts';
 
 export function policyCommand(): Command {
   const policy = new Command('policy')

@@ -46,9 +46,6 @@ export function printTable(output: Output, lines: readonly string[]): void {
   for (const line of lines) output.line(line.trimEnd());
 }
 
-/** "1 line", "2 lines" */
-export const counted = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`;
-
 interface FittedRow {
   readonly lines: readonly (readonly string[])[];
   readonly below: readonly string[];

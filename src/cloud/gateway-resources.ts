@@ -1,7 +1,7 @@
 import type { IncomingRequest, Method } from '../coap/endpoint.ts';
 import { contentFormat } from '../coap/formats.ts';
 import { type CborMap, type CborValue, decodeCbor, isCborMap } from '../codec/cbor.ts';
-import type { Millis } from '../core/clock.ts';
+import { isoTime, type Millis } from '../core/clock.ts';
 import { type Decision, decided, FirstbootError, refused } from '../core/errors.ts';
 import { parseUuid, type Uuid } from '../core/ids.ts';
 import { limits } from '../core/limits.ts';
@@ -171,7 +171,7 @@ const unpublish: Handler = async ({ state, devices }, request) => {
   return decided({ code: 202 });
 };
 
-const time: Handler = async ({ now }) => decided({ code: 205, body: { time: new Date(now).toISOString() } });
+const time: Handler = async ({ now }) => decided({ code: 205, body: { time: isoTime(now) } });
 
 const resources: ReadonlyMap<string, Readonly<Partial<Record<Method, Handler>>>> = new Map([
   ['/oic/sec/account', { POST: signUp, DELETE: signOff }],

@@ -1,5 +1,5 @@
 import { noBytes, toHex } from '../core/bytes.ts';
-import type { Millis, Timers } from '../core/clock.ts';
+import { isoTime, type Millis, type Timers } from '../core/clock.ts';
 import { failure } from '../core/errors.ts';
 import { InFlight } from '../core/in-flight.ts';
 import { limits } from '../core/limits.ts';
@@ -163,7 +163,7 @@ function heldLists({ lists, version }: FetchedLists, before: HeldLists): HeldLis
   const read = lists.map(readCrl);
   for (const list of read) {
     if (list.thisUpdate >= (before.made.get(issuerOf(list)) ?? list.thisUpdate)) continue;
-    const evidence = { issuer: list.issuer.text, made: new Date(list.thisUpdate).toISOString() };
+    const evidence = { issuer: list.issuer.text, made: isoTime(list.thisUpdate) };
     throw failure('operator.input', evidence, 'the list is older than the one before: look at the token issuer');
   }
   return {

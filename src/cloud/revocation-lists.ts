@@ -219,10 +219,14 @@ function lastOf(pem: string | undefined): RevocationList | undefined {
 
 /** Which authorities may have signed the list of a URL: those of every group that names it, PEM. */
 function signersByUrl(groups: Iterable<EnrollmentGroup>): ReadonlyMap<string, readonly string[]> {
-  const found = new Map<string, readonly string[]>();
+  const found = new Map<string, string[]>();
   for (const { attestation } of groups) {
     const { anchors = [], leads = [], intermediates = [], crlUrls = [] } = attestation.x509 ?? {};
-    for (const url of crlUrls) found.set(url, [...(found.get(url) ?? []), ...anchors, ...leads, ...intermediates]);
+    for (const url of crlUrls) {
+      const signers = found.get(url) ?? [];
+      signers.push(...anchors, ...leads, ...intermediates);
+      found.set(url, signers);
+    }
   }
   return found;
 }

@@ -1,6 +1,6 @@
 import { encodePem } from '../codec/pem.ts';
 import { equalBytes, toHex, utf8 } from '../core/bytes.ts';
-import { days } from '../core/clock.ts';
+import { days, isoTime } from '../core/clock.ts';
 import { limits } from '../core/limits.ts';
 import { type Certificate, parseCertificate } from '../pki/certificate.ts';
 import { parsePublicKey } from '../pki/public-key.ts';
@@ -70,7 +70,7 @@ function authoritiesAt(place: Place, text: string): PlacedCertificate[] {
       place.problem(`${sourceOf(text)} holds ${subject.text}, which is no authority: it needs CA:TRUE and keyCertSign`);
     }
     if (place.now !== undefined && notAfter < place.now) {
-      place.warn(`${subject.text} has expired (${new Date(notAfter).toISOString()})`);
+      place.warn(`${subject.text} has expired (${isoTime(notAfter)})`);
     }
   }
   return found.map((certificate) => ({ ...certificate, place }));
@@ -118,9 +118,7 @@ function crlsAt(place: Place, text: string, known: readonly Certificate[]): stri
       );
     }
     if (place.now !== undefined && crl.nextUpdate !== undefined && crl.nextUpdate < place.now) {
-      place.warn(
-        `the list of ${crl.issuer.text} is stale: its next one was due ${new Date(crl.nextUpdate).toISOString()}`,
-      );
+      place.warn(`the list of ${crl.issuer.text} is stale: its next one was due ${isoTime(crl.nextUpdate)}`);
     }
     return [encodePem('X509 CRL', der)];
   });

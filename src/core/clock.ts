@@ -19,6 +19,9 @@ export const minutes = (n: number): Millis => n * 60_000;
 export const hours = (n: number): Millis => n * 3_600_000;
 export const days = (n: number): Millis => n * 86_400_000;
 
+/** For people and records: ISO 8601, UTC, with ms. */
+export const isoTime = (time: Millis): string => new Date(time).toISOString();
+
 /** The earlier of two deadlines, either of which may be missing. */
 export const earlier = (a: Millis | undefined, b: Millis | undefined): Millis | undefined =>
   a === undefined ? b : b === undefined ? a : Math.min(a, b);

@@ -1,7 +1,5 @@
-import { decodeCertificates } from '../codec/pem.ts';
-import { FirstbootError } from '../core/errors.ts';
 import type { Uuid } from '../core/ids.ts';
-import { type Certificate, tryParseCertificate } from '../pki/certificate.ts';
+import { type Certificate, certificateInPem } from '../pki/certificate.ts';
 import { manufacturerKeyId } from '../pki/public-key.ts';
 import type { Attempt } from '../store/model.ts';
 
@@ -44,14 +42,7 @@ export const peerHas = ({ subject, pskIdentity, keyId, deviceId, addresses }: At
 function leafIn(entries: Attempt['entries']): Certificate | undefined {
   const chain = entries.findLast((entry) => entry.type === 'chain');
   const pem = chain?.type === 'chain' ? chain.certificates[0] : undefined;
-  if (pem === undefined) return undefined;
-  try {
-    const [der] = decodeCertificates(pem);
-    return der && tryParseCertificate(der);
-  } catch (error) {
-    if (error instanceof FirstbootError) return undefined;
-    throw error;
-  }
+  return pem === undefined ? undefined : certificateInPem(pem);
 }
 
 const textOf = (fact: unknown): string | undefined => (typeof fact === 'string' ? fact : undefined);

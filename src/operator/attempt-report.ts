@@ -1,8 +1,8 @@
-import { decodeCertificates } from '../codec/pem.ts';
-import type { Millis } from '../core/clock.ts';
-import { type Evidence, errorTable, FirstbootError, type Refusal, unreachable } from '../core/errors.ts';
+import { isoTime, type Millis } from '../core/clock.ts';
+import { type Evidence, errorTable, type Refusal, unreachable } from '../core/errors.ts';
 import { statusNames } from '../core/status.ts';
-import { tryParseCertificate } from '../pki/certificate.ts';
+import { counted } from '../core/words.ts';
+import { certificateInPem } from '../pki/certificate.ts';
 import type { Attempt, AttemptEntry } from '../store/model.ts';
 
 /**
@@ -15,7 +15,7 @@ export function attemptLines({ id, entries }: Attempt): string[] {
   const widest = `+${last - begin} ms`.length;
   const indent = ' '.repeat(widest + 2);
   return [
-    `attempt ${id}, ${new Date(begin).toISOString()}, ${durationText(last - begin)}`,
+    `attempt ${id}, ${isoTime(begin)}, ${durationText(last - begin)}`,
     ...entries.flatMap((entry) => {
       const [first = '', ...more] = entryLines(entry);
       return [`${`+${entry.at - begin} ms`.padStart(widest)}  ${first}`, ...more.map((line) => `${indent}  ${line}`)];
@@ -96,8 +96,6 @@ function totals(entries: readonly AttemptEntry[]): string[] {
   ];
 }
 
-const counted = (count: number, what: string): string => `${count} ${what}${count === 1 ? '' : 's'}`;
-
 const transportName = (transport: 'coaps' | 'coaps+tcp'): string => (transport === 'coaps' ? 'DTLS' : 'TLS');
 
 /** 205 -> 2.05 (RFC 7252 §3). */
@@ -108,14 +106,8 @@ const durationText = (ms: Millis): string => (ms < 10_000 ? `${Math.round(ms)} m
 const listText = (names: readonly string[]): string => (names.length === 0 ? 'none' : names.join(' '));
 
 function subjectOf(pem: string): string {
-  try {
-    const [der] = decodeCertificates(pem);
-    const certificate = der && tryParseCertificate(der);
-    if (!certificate) return 'cannot be read';
-    const { subject, issuer, serial, notAfter } = certificate;
-    return `${subject.text}, issued by ${issuer.text}, serial ${serial}, until ${new Date(notAfter).toISOString()}`;
-  } catch (error) {
-    if (error instanceof FirstbootError) return 'cannot be read';
-    throw error;
-  }
+  const certificate = certificateInPem(pem);
+  if (!certificate) return 'cannot be read';
+  const { subject, issuer, serial, notAfter } = certificate;
+  return `${subject.text}, issued by ${issuer.text}, serial ${serial}, until ${isoTime(notAfter)}`;
 }

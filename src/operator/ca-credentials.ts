@@ -8,19 +8,22 @@ import type { Credential } from '../store/model.ts';
 import type { Store } from '../store/store.ts';
 import { everyCredential } from './scan.ts';
 
+/** There is one for each device: what is not asked of them is not kept in memory. */
+export type HeldCredential = Omit<Credential, 'certificate'>;
+
 /** What devices hold of our authorities. */
 export interface HeldCredentials {
   /** What each device uses: the last one it got, unless that is revoked or has expired. */
-  readonly inUse: ReadonlyMap<Uuid, Credential>;
+  readonly inUse: ReadonlyMap<Uuid, HeldCredential>;
   /** By key id of the issuing authority: certificates that have not expired. */
   readonly byIssuer: ReadonlyMap<string, { readonly live: number; readonly revoked: number; readonly lastEnd: Millis }>;
 }
 
 /** Looks through all credentials. @throws FirstbootError service.store */
 export async function heldCredentials(store: Store, now: Millis): Promise<HeldCredentials> {
-  const inUse = new Map<Uuid, Credential>();
+  const inUse = new Map<Uuid, HeldCredential>();
   const byIssuer = new Map<string, { live: number; revoked: number; lastEnd: Millis }>();
-  for await (const credential of everyCredential(store)) {
+  for await (const { certificate: _, ...credential } of everyCredential(store)) {
     if (credential.notAfter <= now) continue;
     const { keyId, issuerKeyId, revoked, notAfter, issuedAt } = credential;
     const counts = byIssuer.get(issuerKeyId) ?? { live: 0, revoked: 0, lastEnd: 0 };
@@ -37,12 +40,16 @@ export async function heldCredentials(store: Store, now: Millis): Promise<HeldCr
 export const issuersOf = ({ issuing, retired }: AuthorityState): readonly Issuer[] => [issuing, ...retired];
 
 /** Whether a credential was issued below a root of ours. */
-export function isBelow(state: AuthorityState, root: Issuer, { issuerKeyId }: Credential): boolean {
+export function isBelow(
+  state: AuthorityState,
+  root: Issuer,
+  { issuerKeyId }: Pick<Credential, 'issuerKeyId'>,
+): boolean {
   const issuer = issuersOf(state).find((each) => keyIdOf(each) === issuerKeyId);
   const signer = issuer?.certificate.authorityKeyId;
   return signer !== undefined && toHex(signer) === keyIdOf(root);
 }
 
 /** Whether a root of ours was delivered with a credential. */
-export const knows = (root: Issuer, { anchors }: Credential): boolean =>
+export const knows = (root: Issuer, { anchors }: Pick<Credential, 'anchors'>): boolean =>
   anchors.includes(fingerprint(root.certificate.der));

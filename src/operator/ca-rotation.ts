@@ -1,4 +1,4 @@
-import type { Millis } from '../core/clock.ts';
+import { isoTime, type Millis } from '../core/clock.ts';
 import { failure } from '../core/errors.ts';
 import type { RandomSource } from '../core/random.ts';
 import { createIssuing, createRoot } from '../pki/authority.ts';
@@ -12,9 +12,9 @@ import {
   type RollOverStage,
   rolledOver,
 } from '../pki/roll-over.ts';
-import type { Actor, Credential } from '../store/model.ts';
+import type { Actor } from '../store/model.ts';
 import type { Store } from '../store/store.ts';
-import { type HeldCredentials, heldCredentials, isBelow, knows } from './ca-credentials.ts';
+import { type HeldCredential, type HeldCredentials, heldCredentials, isBelow, knows } from './ca-credentials.ts';
 import type { Outcome } from './change.ts';
 
 /** What the commands about our own authority work on. */
@@ -95,7 +95,7 @@ function dependents(
   state: AuthorityState,
   stage: RollOverStage,
   held: HeldCredentials | undefined,
-): readonly Credential[] | undefined {
+): readonly HeldCredential[] | undefined {
   const { root, next, previous } = state;
   const all = held && [...held.inUse.values()];
   if (stage === 'switch' && next) return all?.filter((credential) => !knows(next, credential));
@@ -105,7 +105,7 @@ function dependents(
   return [];
 }
 
-function refuseWhileNeeded(stage: RollOverStage, dependent: readonly Credential[] | undefined): void {
+function refuseWhileNeeded(stage: RollOverStage, dependent: readonly HeldCredential[] | undefined): void {
   if (dependent?.length === 0) return;
   const fix = 'wait until they have renewed, or force it: they are cut off until they renew';
   if (dependent === undefined) {
@@ -116,7 +116,7 @@ function refuseWhileNeeded(stage: RollOverStage, dependent: readonly Credential[
     stage,
     devices: dependent.length,
     first: dependent[0]?.deviceId ?? '',
-    safeFrom: new Date(latest).toISOString(),
+    safeFrom: isoTime(latest),
   };
   throw failure('operator.conflict', evidence, fix);
 }

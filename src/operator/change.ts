@@ -43,7 +43,7 @@ export interface Outcome<T> {
 export async function carryOut<T>(
   { store, now, actor, policyChanged }: OperatorDeps,
   decide: () => Promise<Plan<T>>,
-  { dryRun = false }: { readonly dryRun?: boolean } = {},
+  { dryRun = false }: { readonly dryRun?: boolean | undefined } = {},
 ): Promise<Outcome<T>> {
   for (let tries = 0; tries < limits.provision.writeConflicts; tries++) {
     const { action, target, detail, changes, effects, result } = await decide();
@@ -64,7 +64,7 @@ export async function carryOut<T>(
 export async function carryOutInPieces<T, P>(
   deps: OperatorDeps,
   decide: (after: P | undefined) => Promise<{ readonly plan: Plan<T>; readonly next: P | undefined }>,
-  options: { readonly dryRun?: boolean } = {},
+  options: { readonly dryRun?: boolean | undefined } = {},
 ): Promise<readonly Outcome<T>[]> {
   const outcomes: Outcome<T>[] = [];
   let next: P | undefined;

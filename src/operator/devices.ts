@@ -124,7 +124,7 @@ export function rekeyDevice(
         result: devices[1] ?? change.successor,
       };
     },
-    { dryRun: options.dryRun === true },
+    options,
   );
 }
 
@@ -161,7 +161,7 @@ export async function approveGroup(
       };
       return { plan, next };
     },
-    { dryRun: options.dryRun === true },
+    options,
   );
   return {
     applied: pieces.some(({ applied }) => applied),
@@ -237,7 +237,7 @@ function carryOutTurn(
         result: next,
       };
     },
-    { dryRun: options.dryRun === true },
+    options,
   );
 }
 

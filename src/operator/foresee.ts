@@ -1,8 +1,7 @@
-import { decodeCertificates } from '../codec/pem.ts';
 import { equalBytes } from '../core/bytes.ts';
 import type { ErrorCode, Refusal } from '../core/errors.ts';
 import type { Uuid } from '../core/ids.ts';
-import { tryParseCertificate } from '../pki/certificate.ts';
+import { certificateInPem } from '../pki/certificate.ts';
 import { describeKind } from '../pki/public-key.ts';
 import { attestedSubject, readAccess } from '../provision/access.ts';
 import { admit, asksAdmission } from '../provision/admit.ts';
@@ -109,8 +108,7 @@ async function keyRefusal(
   { certificate: { keys } }: EnrollmentGroup,
 ): Promise<Refusal | undefined> {
   const last = (await store.credentials(keyId)).at(-1);
-  const [der] = last ? decodeCertificates(last.certificate) : [];
-  const certificate = der && tryParseCertificate(der);
+  const certificate = last && certificateInPem(last.certificate);
   const kind = certificate && describeKind(certificate.publicKey);
   if (kind === undefined || keys.some((allowed) => allowed === kind)) return undefined;
   const evidence = { key: kind, allowed: keys.join(', ') };

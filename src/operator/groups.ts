@@ -86,7 +86,7 @@ export async function deleteGroup(
   { force = false, ...options }: { readonly force?: boolean; readonly dryRun?: boolean } = {},
 ): Promise<Outcome<EnrollmentGroup>> {
   const { store } = deps;
-  const group = await deletable(store, which, force);
+  const { group } = await deletable(store, which, force);
   if (options.dryRun !== true) {
     for (let rows = await listedIn(store, group.id); rows.length > commitRows; rows = await listedIn(store, group.id)) {
       await carryOut(deps, async () => shortening(await findGroup(store, group.id), rows.slice(0, commitRows)));
@@ -95,9 +95,8 @@ export async function deleteGroup(
   return carryOut(
     deps,
     async () => {
-      const present = await deletable(store, group.id, force);
+      const { group: present, devices } = await deletable(store, group.id, force);
       const entries = await listedIn(store, present.id);
-      const devices = await countDevices(store, present.id);
       return {
         action: 'group.delete',
         target: `group ${present.id}`,
@@ -123,12 +122,13 @@ export interface GroupCount {
 /** All groups, with how many devices are in which state. */
 export async function listGroups(store: Store): Promise<readonly GroupCount[]> {
   const counts = new Map<Uuid, Record<DeviceState, number>>();
-  for (const { id } of await store.groups.list()) counts.set(id, nobody());
+  const groups = await store.groups.list();
+  for (const { id } of groups) counts.set(id, nobody());
   for await (const { groupId, state } of everyDevice(store)) {
     const count = counts.get(groupId);
     if (count) count[state]++;
   }
-  return (await store.groups.list()).map((group) => ({ group, devices: counts.get(group.id) ?? nobody() }));
+  return groups.map((group) => ({ group, devices: counts.get(group.id) ?? nobody() }));
 }
 
 const { commitRows } = limits.operator;
@@ -148,11 +148,15 @@ async function requireHubs(store: Store, { name, hubs }: EnrollmentGroup): Promi
   }
 }
 
-async function deletable(store: Store, which: string, force: boolean): Promise<EnrollmentGroup> {
+async function deletable(
+  store: Store,
+  which: string,
+  force: boolean,
+): Promise<{ readonly group: EnrollmentGroup; readonly devices: number }> {
   const group = await findGroup(store, which);
   requireOperatorManaged('group', group);
-  const devices = force ? 0 : await countDevices(store, group.id);
-  if (devices === 0) return group;
+  const devices = await countDevices(store, group.id);
+  if (devices === 0 || force) return { group, devices };
   throw failure('operator.conflict', { group: group.name, devices }, 'disable it, or force the deletion');
 }
 

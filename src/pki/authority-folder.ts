@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { encodeCertificates } from '../codec/pem.ts';
-import type { Millis } from '../core/clock.ts';
+import { isoTime, type Millis } from '../core/clock.ts';
 import { failure } from '../core/errors.ts';
 import {
   type FolderContent,
@@ -87,7 +87,7 @@ async function readState(folder: string, now: Millis): Promise<AuthorityState> {
   for (const { certificate } of [issuing, root]) {
     const { notAfter, subject } = certificate;
     if (notAfter > now) continue;
-    const evidence = { folder, authority: subject.text, notAfter: new Date(notAfter).toISOString() };
+    const evidence = { folder, authority: subject.text, notAfter: isoTime(notAfter) };
     throw failure('service.config', evidence, 'the authority has expired: make a new one, or check the clock');
   }
   const retired = (await pathExists(join(folder, files.retired))) ? await listFolder(join(folder, files.retired)) : [];

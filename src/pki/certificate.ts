@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto';
 import { DerReader } from '../codec/der.ts';
 import { contextTag, tags } from '../codec/der-tags.ts';
+import { decodeCertificates } from '../codec/pem.ts';
 import { equalBytes, toHex } from '../core/bytes.ts';
 import type { Millis } from '../core/clock.ts';
 import { FirstbootError, failure } from '../core/errors.ts';
@@ -58,6 +59,17 @@ export function parseCertificate(der: Uint8Array): Certificate {
 export function tryParseCertificate(der: Uint8Array): Certificate | undefined {
   try {
     return parseCertificate(der);
+  } catch (error) {
+    if (error instanceof FirstbootError) return undefined;
+    throw error;
+  }
+}
+
+/** The same for the first certificate of a record in PEM. */
+export function certificateInPem(pem: string): Certificate | undefined {
+  try {
+    const [der] = decodeCertificates(pem);
+    return der && parseCertificate(der);
   } catch (error) {
     if (error instanceof FirstbootError) return undefined;
     throw error;

@@ -30,8 +30,10 @@ export interface CheckedCsr {
 
 export interface CsrPolicy {
   /** Key kinds in words: P-256, P-384, Ed25519. RSA is not offered for identities. */
-  readonly keys: readonly ('P-256' | 'P-384' | 'Ed25519')[];
+  readonly keys: readonly IdentityKeyKind[];
 }
+
+export type IdentityKeyKind = 'P-256' | 'P-384' | 'Ed25519';
 
 const defaultCsrPolicy: CsrPolicy = { keys: ['P-256', 'P-384'] };
 

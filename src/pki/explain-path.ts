@@ -1,12 +1,12 @@
 import { equalBytes } from '../core/bytes.ts';
-import { days, type Millis } from '../core/clock.ts';
+import { days, isoTime, type Millis } from '../core/clock.ts';
 import { type Decision, decided, type ErrorCode, type Evidence, FirstbootError, type Refusal } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
 import { type Certificate, parseCertificate, tryParseCertificate } from './certificate.ts';
 import { KnownAuthorities } from './known-authorities.ts';
 import { explainMissingIssuer, notAnAuthorityFix } from './missing-issuer.ts';
 import type { PathError, PeerChain } from './path.ts';
-import { anyGroup, certificateFacts, isoTime, spanText, whoIs } from './path-evidence.ts';
+import { anyGroup, certificateFacts, spanText, whoIs } from './path-evidence.ts';
 import { describeKind } from './public-key.ts';
 
 /** A chain that holds. */

@@ -1,5 +1,5 @@
 import type { KeyObject } from 'node:crypto';
-import type { Millis } from '../core/clock.ts';
+import { isoTime, type Millis } from '../core/clock.ts';
 import { type Decision, decided, refused } from '../core/errors.ts';
 import type { Uuid } from '../core/ids.ts';
 import { limits } from '../core/limits.ts';
@@ -92,7 +92,7 @@ export function issueCertificate(request: CertificateRequest): Decision<Certific
   const { certificate: issuer, privateKey } = request.issuer;
   const left = issuer.notAfter - request.now;
   if (left < limits.pki.minimumLife) {
-    const evidence = { issuer: issuer.subject.text, notAfter: new Date(issuer.notAfter).toISOString() };
+    const evidence = { issuer: issuer.subject.text, notAfter: isoTime(issuer.notAfter) };
     return refused('issue.issuer-expiring', evidence, 'renew the issuing authority');
   }
   const shape: CertificateShape = {

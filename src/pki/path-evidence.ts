@@ -28,8 +28,6 @@ export const subjectKeyIdOf = ({ subjectKeyId }: Certificate): string | undefine
 /** A key id for a sentence: its beginning. */
 export const shortKeyId = (hex: string | undefined): string => (hex === undefined ? 'none' : `${hex.slice(0, 8)}..`);
 
-export const isoTime = (time: Millis): string => new Date(time).toISOString();
-
 /** How long a time is, in the largest unit that fits: `54 years`, `12 days`, `1 hour`. Without its sign. */
 export function spanText(span: Millis): string {
   const [size, name] = units.find(([unit]) => Math.abs(span) >= unit) ?? [1000, 'second'];

@@ -54,7 +54,7 @@ const endEntityUsage = ['digitalSignature', 'keyAgreement'] as const;
 const authorityUsage = ['keyCertSign', 'cRLSign'] as const;
 
 /** What an identity certificate may be for, in the order in which it is written. */
-const identityUsages = ['clientAuth', 'serverAuth', 'ocfIdentity'] as const;
+export const identityUsages = ['clientAuth', 'serverAuth', 'ocfIdentity'] as const;
 export type IdentityUsage = (typeof identityUsages)[number];
 
 /** The reference device checks for all three in device-to-device handshakes; a hub's gateway is such a peer too. */

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { encodeCertificates } from '../codec/pem.ts';
+import { isoTime } from '../core/clock.ts';
 import { failure } from '../core/errors.ts';
 import { type AuthorityDeps, createRoot } from './authority.ts';
 import { createEndEntity, loopbackNames } from './end-entity.ts';
@@ -32,7 +33,7 @@ export async function loadOrCreateServiceCertificate(folder: string, deps: Autho
   const issuer = await readIssuer(caFile, join(folder, files.key));
   const { notAfter } = issuer.certificate;
   if (notAfter <= deps.now) {
-    const evidence = { file: caFile, notAfter: new Date(notAfter).toISOString() };
+    const evidence = { file: caFile, notAfter: isoTime(notAfter) };
     throw failure('service.config', evidence, 'the service CA has expired: make a new one, or check the clock');
   }
   const identity = createEndEntity({

@@ -79,13 +79,13 @@ export async function readAccess(
   waiting: boolean,
 ): Promise<AccessFacts> {
   const asksPreauthorized = waiting && group.admission !== 'auto';
-  const [deny, allow, longAllow, preauthorized] = await Promise.all([
+  const [deny, allow, allowsOnlyListed, preauthorized] = await Promise.all([
     findListed(store, group.id, 'deny', group.deny, subject),
     findListed(store, group.id, 'allow', group.allow, subject),
     group.allow.length > 0 || store.hasAccess(group.id, 'allow'),
     asksPreauthorized ? findListed(store, group.id, 'preauthorized', [], subject) : undefined,
   ]);
-  return { deny, allow, allowsOnlyListed: longAllow, preauthorized };
+  return { deny, allow, allowsOnlyListed, preauthorized };
 }
 
 /** For the record: which entry it was. */

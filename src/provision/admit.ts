@@ -1,5 +1,5 @@
+import { isoTime } from '../core/clock.ts';
 import { type Decision, decided, type Evidence, type Refusal, refused, unreachable } from '../core/errors.ts';
-import { isoTime } from '../pki/path-evidence.ts';
 import type { AccessList, Device, DeviceSelector, EnrollmentGroup } from '../store/model.ts';
 import { type AccessFacts, accessSubject, type ListedSubject, listedEvidence } from './access.ts';
 import { ownerOf } from './owner.ts';

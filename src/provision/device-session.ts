@@ -1,5 +1,5 @@
 import { encodePem } from '../codec/pem.ts';
-import type { Millis } from '../core/clock.ts';
+import { isoTime, type Millis } from '../core/clock.ts';
 import { type Decision, decided, type Evidence, type Refusal } from '../core/errors.ts';
 import type { Uuid } from '../core/ids.ts';
 import type { CheckedCsr } from '../pki/csr.ts';
@@ -189,7 +189,7 @@ export class DeviceSession implements ProvisioningSession {
       const { serial, notAfter } = issued.value.certificate;
       return decided({
         value: credentialBundle(group, ownerOf(device.present, group), issued.value),
-        facts: { serial, notAfter: new Date(notAfter).toISOString(), generation: device.present.generation },
+        facts: { serial, notAfter: isoTime(notAfter), generation: device.present.generation },
         write: 'done',
       });
     });

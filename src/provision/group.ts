@@ -1,4 +1,5 @@
 import { limits } from '../core/limits.ts';
+import { identityUsages } from '../pki/profile.ts';
 import type { CertificatePolicy, EnrollmentGroup, GroupAttestation } from '../store/model.ts';
 
 /** What every enrollment group has to say; the rest has a default. */
@@ -33,7 +34,7 @@ export const enrollmentGroup = ({
 export const standardCertificate: CertificatePolicy = {
   keys: ['P-256', 'P-384'],
   life: limits.pki.identityDays,
-  usages: ['clientAuth', 'serverAuth', 'ocfIdentity'],
+  usages: identityUsages,
 };
 
 /** The X.509 attestation of a group that trusts `anchors` (PEM). */

@@ -1,4 +1,4 @@
-import type { Millis } from '../core/clock.ts';
+import { isoTime, type Millis } from '../core/clock.ts';
 import type { Evidence } from '../core/errors.ts';
 import type { Uuid } from '../core/ids.ts';
 import { limits } from '../core/limits.ts';
@@ -53,7 +53,7 @@ export const wasProvisioned = (device: Device): boolean => device.confirmedAt !=
 export function ownerTold(device: Device, ownerId: Uuid, now: Millis): Device {
   const at = transferOf(device);
   if (device.assignedOwner?.id !== ownerId || device.ownerId === ownerId || at < 0) return device;
-  const told = { toldAt: new Date(now).toISOString() };
+  const told = { toldAt: isoTime(now) };
   const lineage = device.lineage.map((entry, index) =>
     index === at ? { ...entry, facts: { ...entry.facts, ...told } } : entry,
   );
@@ -81,4 +81,4 @@ function isMarked(device: Device): boolean {
   return facts.deviceId === device.deviceId && facts.provisionedAt !== undefined;
 }
 
-const marked = (facts: Evidence, now: Millis): Evidence => ({ ...facts, provisionedAt: new Date(now).toISOString() });
+const marked = (facts: Evidence, now: Millis): Evidence => ({ ...facts, provisionedAt: isoTime(now) });

@@ -1,5 +1,5 @@
 import { utf8 } from '../core/bytes.ts';
-import { days, type Millis } from '../core/clock.ts';
+import { days, isoTime, type Millis } from '../core/clock.ts';
 import { type Decision, decided, type Evidence, refused } from '../core/errors.ts';
 import type { Certificate } from '../pki/certificate.ts';
 import type { Device, EnrollmentGroup } from '../store/model.ts';
@@ -131,7 +131,7 @@ function expired(since: Millis, group: EnrollmentGroup, now: Millis): Decision<n
   return refused(
     'attest.expired',
     {
-      notAfter: new Date(since).toISOString(),
+      notAfter: isoTime(since),
       graceDays: (group.attestation.x509?.expiredGrace ?? 0) / days(1),
       expiredDays: Math.round(((now - since) / days(1)) * 10) / 10,
       group: group.name,

@@ -2,6 +2,7 @@ import type { Millis } from '../core/clock.ts';
 import type { ErrorCode, Evidence, Refusal } from '../core/errors.ts';
 import type { Uuid } from '../core/ids.ts';
 import type { JsonObject } from '../core/json.ts';
+import type { CrlReason } from '../pki/revocation.ts';
 import type { Owner } from './policy-model.ts';
 
 /** The nouns of firstboot as they are stored: plain data, JSON-safe (bytes as base64, certificates as PEM). */
@@ -107,15 +108,8 @@ export interface Revocation {
   readonly reason: RevocationReason;
 }
 
-/** Names of RFC 5280 §5.3.1. certificateHold is the only one that can be taken back. */
-export type RevocationReason =
-  | 'unspecified'
-  | 'keyCompromise'
-  | 'affiliationChanged'
-  | 'superseded'
-  | 'cessationOfOperation'
-  | 'certificateHold'
-  | 'privilegeWithdrawn';
+/** certificateHold is the only one that can be taken back. */
+export type RevocationReason = CrlReason;
 
 /**
  * Everything that happened in one provisioning run, failures included: an append-only list of entries.

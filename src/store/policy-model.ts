@@ -1,6 +1,8 @@
 import type { Millis } from '../core/clock.ts';
 import type { Uuid } from '../core/ids.ts';
 import type { JsonObject } from '../core/json.ts';
+import type { IdentityKeyKind } from '../pki/csr.ts';
+import type { IdentityUsage } from '../pki/profile.ts';
 
 /** Who may come, and what they get, as it is stored. */
 
@@ -96,9 +98,6 @@ export interface CertificatePolicy {
   readonly life: Millis;
   readonly usages: readonly IdentityUsage[];
 }
-
-export type IdentityKeyKind = 'P-256' | 'P-384' | 'Ed25519';
-export type IdentityUsage = 'clientAuth' | 'serverAuth' | 'ocfIdentity';
 
 /**
  * Which hub a device is sent to first; the others follow, in the order of the list or of the same draw. first: the first.

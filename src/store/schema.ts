@@ -1,8 +1,7 @@
-import { decodePem } from '../codec/pem.ts';
 import { toHex } from '../core/bytes.ts';
-import { FirstbootError, failure } from '../core/errors.ts';
+import { failure } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
-import { type Certificate, tryParseCertificate } from '../pki/certificate.ts';
+import { certificateInPem } from '../pki/certificate.ts';
 import { keys, put, under, type WriteOp } from './medium.ts';
 import type { Credential, Device, EnrollmentGroup, Hub } from './model.ts';
 import { parse, type Rows } from './rows.ts';
@@ -93,28 +92,18 @@ function device(row: Device): Device {
     alarms: [],
   } satisfies Old<Device>;
   const { certificate } = row.manufacturer;
-  const serial = row.manufacturer.serial ?? certificateOf(certificate)?.serial;
+  const serial =
+    row.manufacturer.serial ?? (certificate === undefined ? undefined : certificateInPem(certificate)?.serial);
   return { ...old, ...row, manufacturer: { ...row.manufacturer, serial } };
 }
 
 /** Its authority is named by the certificate itself. */
 function credential(row: Credential, rows: Rows): Credential {
-  const authority = certificateOf(row.certificate)?.authorityKeyId;
+  const authority = certificateInPem(row.certificate)?.authorityKeyId;
   const old = {
     groupId: parse<Device>(rows.written(keys.device(row.keyId)))?.groupId ?? '',
     issuerKeyId: authority ? toHex(authority) : '',
     anchors: [],
   } satisfies Old<Credential>;
   return { ...old, ...row };
-}
-
-function certificateOf(pem: string | undefined): Certificate | undefined {
-  if (pem === undefined) return undefined;
-  try {
-    const der = decodePem(pem)[0]?.der;
-    return der && tryParseCertificate(der);
-  } catch (error) {
-    if (error instanceof FirstbootError) return undefined;
-    throw error;
-  }
 }

@@ -1,6 +1,3 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
 import { randomFraction, seededRandom } from '../../src/core/random.ts';
@@ -9,6 +6,7 @@ import { openLevelStore } from '../../src/store/level.ts';
 import type { AuditEntry } from '../../src/store/model.ts';
 import type { Store } from '../../src/store/store.ts';
 import { type Folded, foldAudit } from '../support/folded-audit.ts';
+import { runUntilKilled } from '../support/killed-worker.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const rounds = 8;
@@ -29,7 +27,7 @@ it('of each thing that an operator does, all of it or nothing is there after kil
   const acknowledged: string[] = [];
   let unheard = 0;
   for (let round = 0; round < rounds; round++) {
-    acknowledged.push(...(await workUntilKilled(folder.path, round, 20 + randomFraction(random) * 250)));
+    acknowledged.push(...(await runUntilKilled(worker, [folder.path, `${round}`], 20 + randomFraction(random) * 250)));
     const store = await openLevelStore(folder.path);
     const log = await wholeLog(store);
     const folded = foldAudit(log);
@@ -80,18 +78,4 @@ async function wholeLog(store: Store): Promise<readonly AuditEntry[]> {
     if (lines.length === 0) return log;
     log.push(...lines);
   }
-}
-
-/** Lines the worker printed whole, from its first one until `ms` later. */
-async function workUntilKilled(folder: string, round: number, ms: number): Promise<string[]> {
-  const child = spawn(process.execPath, [worker, folder, `${round}`], { stdio: ['ignore', 'pipe', 'inherit'] });
-  let text = '';
-  child.stdout.setEncoding('utf8').on('data', (some: string) => {
-    text += some;
-  });
-  await once(child.stdout, 'data');
-  await sleep(ms);
-  child.kill('SIGKILL');
-  await once(child, 'close');
-  return text.split('\n').slice(0, -1);
 }

@@ -1,6 +1,3 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
 import { randomFraction, seededRandom } from '../../src/core/random.ts';
@@ -8,6 +5,7 @@ import { auditFault, auditStart } from '../../src/store/audit.ts';
 import { openLevelStore } from '../../src/store/level.ts';
 import type { AuditEntry } from '../../src/store/model.ts';
 import type { Store } from '../../src/store/store.ts';
+import { runUntilKilled } from '../support/killed-worker.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const rounds = 5;
@@ -18,7 +16,7 @@ it('everything a store acknowledged is there, and whole, after kill -9 at any mo
   const random = seededRandom(7);
   const acknowledged: string[] = [];
   for (let round = 0; round < rounds; round++) {
-    acknowledged.push(...(await writeUntilKilled(folder.path, round, 20 + randomFraction(random) * 300)));
+    acknowledged.push(...(await runUntilKilled(writer, [folder.path, `${round}`], 20 + randomFraction(random) * 300)));
     const store = await openLevelStore(folder.path);
     const whole = await changesOnRecord(store);
     for (const line of acknowledged) {
@@ -64,18 +62,4 @@ async function changesOnRecord(store: Store): Promise<ReadonlyMap<string, string
   for (const credential of await store.allCredentials({ limit: 1_000_000 }))
     expect(await store.credentials(credential.keyId)).toContainEqual(credential);
   return found;
-}
-
-/** Lines the writer printed whole, from its first one until `ms` later. */
-async function writeUntilKilled(folder: string, round: number, ms: number): Promise<string[]> {
-  const child = spawn(process.execPath, [writer, folder, `${round}`], { stdio: ['ignore', 'pipe', 'inherit'] });
-  let text = '';
-  child.stdout.setEncoding('utf8').on('data', (some: string) => {
-    text += some;
-  });
-  await once(child.stdout, 'data');
-  await sleep(ms);
-  child.kill('SIGKILL');
-  await once(child, 'close');
-  return text.split('\n').slice(0, -1);
 }

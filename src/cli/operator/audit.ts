@@ -2,11 +2,11 @@ import { Command } from 'commander';
 import type { Millis } from '../../core/clock.ts';
 import { failure } from '../../core/errors.ts';
 import type { JsonObject, JsonValue } from '../../core/json.ts';
+import { counted } from '../../core/words.ts';
 import { listAudit, verifyAudit } from '../../operator/audit.ts';
 import { hashText } from '../arguments.ts';
 import { type DataOptions, inDataFolder, readsData } from '../data-folder.ts';
 import { faint, good } from '../output.ts';
-import { counted } from '../table.ts';
 import { moment, sinceTime } from '../times.ts';
 import { everyPage, limited, newest, printListing, tellMore } from './rows.ts';
 

@@ -1,9 +1,10 @@
 import { Command } from 'commander';
+import { counted } from '../../core/words.ts';
 import { findGroup } from '../../operator/find.ts';
 import { deleteGroup, listGroups, putGroup, setGroupEnabled } from '../../operator/groups.ts';
 import type { EnrollmentGroup } from '../../store/model.ts';
 import { type ChangeOptions, changesData, type DataOptions, inDataFolder, readsData } from '../data-folder.ts';
-import { counted, printTable, table } from '../table.ts';
+import { printTable, table } from '../table.ts';
 import { accessCommand } from './group-access.ts';
 import { groupLines, shownGroup } from './group-view.ts';
 import { tellOutcome } from './outcome.ts';

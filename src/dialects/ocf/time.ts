@@ -1,3 +1,4 @@
+import { isoTime } from '../../core/clock.ts';
 import { decided } from '../../core/errors.ts';
 import type { OcfResource } from './resource.ts';
 
@@ -9,6 +10,6 @@ export const time: OcfResource = {
   async answer(session, _request, now) {
     const answer = await session.time(now);
     if (!answer.ok) return answer;
-    return decided(() => ({ time: new Date(answer.value).toISOString() }));
+    return decided(() => ({ time: isoTime(answer.value) }));
   },
 };

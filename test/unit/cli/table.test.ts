@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { plain } from '../../../src/cli/plain.ts';
-import { counted, facts, table } from '../../../src/cli/table.ts';
+import { facts, table } from '../../../src/cli/table.ts';
+import { counted } from '../../../src/core/words.ts';
 
 const styles = new RegExp(`${String.fromCharCode(27)}\\[\\d+m`, 'g');
 const unstyled = (lines: readonly string[]): string[] => lines.map((line) => line.replace(styles, ''));
