@@ -1,9 +1,10 @@
 import type { Millis } from '../core/clock.ts';
-import type { Refusal } from '../core/errors.ts';
 import { nilUuid, type Uuid } from '../core/ids.ts';
 import { limits } from '../core/limits.ts';
-import { del, keys, lastPart, put, under, type WriteOp } from './medium.ts';
-import type { Attempt, AttemptEntry, AttemptSummary, Verdict } from './model.ts';
+import { attemptIndexKeys, type ClosedRow, closedRow, openedRow, summary } from './attempt-index.ts';
+import { reindexed } from './counters.ts';
+import { del, fixedHex, keys, lastPart, put, under, type WriteOp } from './medium.ts';
+import type { Attempt, AttemptEntry, AttemptSummary } from './model.ts';
 import { parse, type Rows } from './rows.ts';
 
 /** How many attempts are kept: of one device, and of all peers that never became one; and how long any is kept. */
@@ -46,7 +47,7 @@ export class AttemptLog {
     if (now !== before) ops.push(...this.file(id, before, now));
     if (first) ops.push(put(keys.attemptPiece(id, this.nextPiece()), JSON.stringify(entries)));
     const last = entries.at(-1);
-    if (last?.type === 'closed') ops.push(put(keys.attemptClosed(id), JSON.stringify(closedRow(last))));
+    if (last?.type === 'closed') ops.push(...this.close(id, closedRow(last)));
     const written = this.rows.write(ops, false);
     this.remember(id, last?.type === 'closed' ? undefined : now);
     if (now !== before) this.pruneSoon(now, written);
@@ -94,14 +95,14 @@ export class AttemptLog {
     const rows = await this.rows.rows({ ...range, reverse: true, limit: limit * rowsOfSummary });
     const ids = [...new Set(rows.map(([key]) => idOfSummary(key)))];
     const found = new Map(rows);
-    return ids.slice(0, limit).flatMap((id) => summary(id, (key) => found.get(key)));
+    return ids.slice(0, limit).flatMap((id) => summary(id, (key) => found.get(key)) ?? []);
   }
 
   private async listOf(keyId: Uuid, { before, limit }: { before?: Uuid; limit: number }) {
     const all = under(`attempt-of!${keyId}`);
     const range = { after: all.after, before: before === undefined ? all.before : keys.attemptOf(keyId, before) };
     const found = await this.rows.keys({ ...range, reverse: true, limit });
-    return found.map(lastPart).flatMap((id) => summary(id, (key) => this.rows.written(key)));
+    return found.map(lastPart).flatMap((id) => summary(id, (key) => this.rows.written(key)) ?? []);
   }
 
   private filedUnder(id: Uuid): Uuid | undefined {
@@ -123,6 +124,17 @@ export class AttemptLog {
     const ops = [put(keys.attemptFiled(id), to), put(keys.attemptOf(to, id), ''), this.counted(to, 1)];
     if (from !== undefined) ops.push(del(keys.attemptOf(from, id)), this.counted(from, -1));
     return ops;
+  }
+
+  private close(id: Uuid, row: ClosedRow): readonly WriteOp[] {
+    const index = reindexed(this.indexed(id), attemptIndexKeys(id, row));
+    return [put(keys.attemptClosed(id), JSON.stringify(row)), ...index];
+  }
+
+  /** Under which keys the indexes have it. */
+  private indexed(id: Uuid): readonly string[] {
+    const row = parse<ClosedRow>(this.rows.latest(keys.attemptClosed(id)));
+    return row ? attemptIndexKeys(id, row) : [];
   }
 
   private count(keyId: Uuid): number {
@@ -189,7 +201,7 @@ export class AttemptLog {
   private removal(id: Uuid, keyId: Uuid): WriteOp[] {
     this.filed.delete(id);
     const rows = [keys.attemptOpened(id), keys.attemptFiled(id), keys.attemptClosed(id), keys.attemptOf(keyId, id)];
-    return rows.map(del);
+    return [...rows, ...this.indexed(id)].map(del);
   }
 }
 
@@ -205,44 +217,3 @@ function firstIdAt(at: Millis): string {
   const time = fixedHex(Math.max(0, at), 12);
   return `${time.slice(0, 8)}-${time.slice(8)}`;
 }
-
-interface OpenedRow {
-  readonly at: Millis;
-}
-
-interface ClosedRow {
-  readonly at: Millis;
-  readonly verdict: Verdict;
-  readonly refusal?: Refusal;
-}
-
-/** UUIDv7 carries its time: the fallback when the first append has no entry. */
-const openedRow = (id: Uuid, first: AttemptEntry | undefined): OpenedRow => ({
-  at: first?.at ?? Number.parseInt(id.slice(0, 13).replace('-', ''), 16),
-});
-
-const closedRow = ({ at, verdict, refusal }: Extract<AttemptEntry, { type: 'closed' }>): ClosedRow => ({
-  at,
-  verdict,
-  ...(refusal && { refusal }),
-});
-
-/** Empty when the attempt is being removed. */
-function summary(id: Uuid, read: (key: string) => string | undefined): AttemptSummary[] {
-  const opened = parse<OpenedRow>(read(keys.attemptOpened(id)));
-  const filed = read(keys.attemptFiled(id));
-  if (!opened || filed === undefined) return [];
-  const closed = parse<ClosedRow>(read(keys.attemptClosed(id)));
-  return [
-    {
-      id,
-      keyId: filed === nilUuid ? undefined : filed,
-      openedAt: opened.at,
-      closedAt: closed?.at,
-      verdict: closed?.verdict,
-      refusal: closed?.refusal,
-    },
-  ];
-}
-
-const fixedHex = (n: number, digits: number): string => n.toString(16).padStart(digits, '0');

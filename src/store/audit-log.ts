@@ -17,7 +17,7 @@ export class AuditLog {
    * What to write for one more line. It hangs on the last one that is written or on its way: should that fail, everything
    * queued behind it fails too, so the chain has no gap.
    */
-  addition(draft: AuditDraft): readonly WriteOp[] {
+  addition(draft: AuditDraft): { readonly entry: AuditEntry; readonly ops: readonly WriteOp[] } {
     const { seq, hash } = this.head(this.rows.latest(keys.auditHead));
     // As it will be read: what JSON leaves out must not be in the hash.
     const plain = JSON.parse(JSON.stringify(draft)) as AuditDraft;
@@ -25,7 +25,10 @@ export class AuditLog {
     const line = { seq: seq + 1, at, actor, action, target, detail, previous: hash };
     const entry: AuditEntry = { ...line, hash: auditHash(line) };
     const link: AuditLink = { seq: entry.seq, hash: entry.hash };
-    return [put(keys.audit(entry.seq), JSON.stringify(entry)), put(keys.auditHead, JSON.stringify(link))];
+    return {
+      entry,
+      ops: [put(keys.audit(entry.seq), JSON.stringify(entry)), put(keys.auditHead, JSON.stringify(link))],
+    };
   }
 
   async page({ after = 0, limit }: { after?: number; limit: number }): Promise<readonly AuditEntry[]> {

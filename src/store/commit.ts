@@ -59,6 +59,11 @@ export class GroupCommit {
     return this.overlay.get(key);
   }
 
+  /** Rows that are not on their way to the medium yet. */
+  get waiting(): number {
+    return this.collecting?.ops.length ?? 0;
+  }
+
   /** Takes no more writes and waits for those under way, however they end. */
   async close(): Promise<void> {
     this.closed = true;

@@ -1,8 +1,10 @@
-import type { Millis } from '../core/clock.ts';
+import { days, type Millis } from '../core/clock.ts';
 import type { Uuid } from '../core/ids.ts';
-import { del, keys, lastPart, put, under, type WriteOp } from './medium.ts';
+import { Counters } from './counters.ts';
+import { del, keys, lastPart, padded, put, under, type WriteOp } from './medium.ts';
 import type { Credential } from './model.ts';
 import { parse, type Rows } from './rows.ts';
+import type { Store } from './store.ts';
 
 /** Issued certificates: by serial, by device, and by issuing authority those that are revoked. */
 export class CredentialRecords {
@@ -13,8 +15,9 @@ export class CredentialRecords {
   }
 
   async add(credential: Credential): Promise<boolean> {
-    const ops = this.additions([credential]);
-    if (ops) await this.rows.write(ops, true);
+    const counters = new Counters(this.rows);
+    const ops = this.additions([credential], counters);
+    if (ops) await this.rows.write([...ops, ...counters.writes()], true);
     else await this.rows.read(keys.credential(credential.serial));
     return ops !== undefined;
   }
@@ -39,6 +42,40 @@ export class CredentialRecords {
     return this.all(rows.filter(([, notAfter]) => Number(notAfter) >= at).map(([key]) => lastPart(key)));
   }
 
+  byEnd({
+    since,
+    until,
+    after,
+    limit,
+  }: Parameters<Store['credentialsByEnd']>[0]): ReturnType<Store['credentialsByEnd']> {
+    const [first, from] = [keys.expires(Math.max(0, since), ''), `expires!${after ?? ''}`];
+    const range = {
+      after: from > first ? from : first,
+      before: until === undefined ? under('expires').before : keys.expires(Math.max(0, until), ''),
+      limit,
+    };
+    return this.rows.named(range, (key) => {
+      const credential = parse<Credential>(this.rows.written(keys.credential(lastPart(key))));
+      // It may have been revoked since the index was read.
+      if (!credential || credential.revoked) return undefined;
+      return { credential, cursor: key.slice('expires!'.length) };
+    });
+  }
+
+  async expiryCounts({
+    since,
+    until,
+    revoked = false,
+  }: Parameters<Store['expiryCounts']>[0]): ReturnType<Store['expiryCounts']> {
+    const kind = revoked ? 'revoked-count' : 'expiry-count';
+    const day = startOfDay(Math.max(0, since));
+    const range = { after: `${kind}!${padded(day)}`, before: `${kind}!${padded(Math.max(0, until))}` };
+    return (await this.rows.rows(range)).map(([key, count]) => {
+      const [, at, groupId = '', issuerKeyId = ''] = key.split('!');
+      return { day: Number(at), groupId, issuerKeyId, count: Number(count) };
+    });
+  }
+
   async revocationTurn(issuerKeyId: string): Promise<number> {
     return Number((await this.rows.read(keys.revocationTurn(issuerKeyId))) ?? 0);
   }
@@ -55,12 +92,12 @@ export class CredentialRecords {
   }
 
   /** What to write for new ones; undefined when a serial number is taken. */
-  additions(credentials: readonly Credential[]): readonly WriteOp[] | undefined {
+  additions(credentials: readonly Credential[], counters: Counters): readonly WriteOp[] | undefined {
     const serials = new Set(credentials.map(({ serial }) => serial));
     if (serials.size < credentials.length) return undefined;
     if (credentials.some(({ serial }) => this.latest(serial) !== undefined)) return undefined;
     return [
-      ...credentials.flatMap((credential) => [row(credential), ...indexed(credential).map((key) => put(...key))]),
+      ...credentials.flatMap((credential) => [row(credential), ...indexChange(undefined, credential, counters)]),
       ...this.turns(credentials.filter(({ revoked }) => revoked !== undefined)),
     ];
   }
@@ -69,16 +106,18 @@ export class CredentialRecords {
    * What to write for known ones that change; undefined when one is not known, or its revocation is final (all reasons but
    * certificateHold are, RFC 5280 §5.3.1) and would be lost.
    */
-  changes(credentials: readonly Credential[]): readonly WriteOp[] | undefined {
+  changes(credentials: readonly Credential[], counters: Counters): readonly WriteOp[] | undefined {
     const ops: WriteOp[] = [];
     const turned: Credential[] = [];
+    // One that comes twice is changed twice.
+    const changed = new Map<string, Credential>();
     for (const credential of credentials) {
-      const before = this.latest(credential.serial);
+      const { serial } = credential;
+      const before = changed.get(serial) ?? this.latest(serial);
       if (!before || (isFinal(before) && !isFinal(credential))) return undefined;
       if (!sameRevocation(before, credential)) turned.push(credential);
-      const after = indexed(credential);
-      const gone = indexed(before).filter(([key]) => !after.some(([kept]) => kept === key));
-      ops.push(row(credential), ...gone.map(([key]) => del(key)), ...after.map((key) => put(...key)));
+      ops.push(row(credential), ...indexChange(before, credential, counters));
+      changed.set(serial, credential);
     }
     return [...ops, ...this.turns(turned)];
   }
@@ -107,7 +146,28 @@ const sameRevocation = ({ revoked: a }: Credential, { revoked: b }: Credential):
 
 const row = (credential: Credential): WriteOp => put(keys.credential(credential.serial), JSON.stringify(credential));
 
-const indexed = ({ serial, keyId, issuedAt, issuerKeyId, notAfter, revoked }: Credential): [string, string][] => [
-  [keys.credentialOf(keyId, issuedAt, serial), ''],
-  ...(revoked ? ([[keys.revoked(issuerKeyId, serial), String(notAfter)]] satisfies [string, string][]) : []),
-];
+/** What to write beside one that changes: only what changes for the indexes, too. */
+function indexChange(before: Credential | undefined, after: Credential, counters: Counters): readonly WriteOp[] {
+  if (before) counters.add(expiryKey(before), -1);
+  counters.add(expiryKey(after), 1);
+  const [gone, come] = [before ? credentialIndex(before) : [], credentialIndex(after)];
+  return [
+    ...gone.filter(([key]) => !come.some(([kept]) => kept === key)).map(([key]) => del(key)),
+    ...come.filter(([key]) => !gone.some(([kept]) => kept === key)).map((entry) => put(...entry)),
+  ];
+}
+
+/** Under which keys the indexes have a credential, and with which values. */
+export const credentialIndex = (credential: Credential): readonly (readonly [key: string, value: string])[] => {
+  const { serial, keyId, issuedAt, issuerKeyId, notAfter, revoked } = credential;
+  return [
+    [keys.credentialOf(keyId, issuedAt, serial), ''],
+    revoked ? [keys.revoked(issuerKeyId, serial), String(notAfter)] : [keys.expires(notAfter, serial), ''],
+  ];
+};
+
+/** The counter of credentials that end like this one, revoked or not like it. */
+export const expiryKey = ({ notAfter, groupId, issuerKeyId, revoked }: Credential): string =>
+  (revoked ? keys.revokedCount : keys.expiryCount)(startOfDay(notAfter), groupId, issuerKeyId);
+
+const startOfDay = (at: Millis): Millis => Math.floor(at / days(1)) * days(1);

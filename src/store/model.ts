@@ -163,6 +163,9 @@ export type AttemptEntry = { readonly at: Millis } & (
       readonly refusal?: Refusal;
       readonly bytesIn: number;
       readonly bytesOut: number;
+      /** The group it was matched to, and the owner of the device: its own, or the group's. */
+      readonly groupId?: Uuid;
+      readonly ownerId?: Uuid;
     }
 );
 
@@ -181,6 +184,9 @@ export interface AttemptSummary {
   readonly closedAt: Millis | undefined;
   readonly verdict: Verdict | undefined;
   readonly refusal: Refusal | undefined;
+  /** Of a closed attempt: the group that it was matched to, and whose the device is. */
+  readonly groupId: Uuid | undefined;
+  readonly ownerId: Uuid | undefined;
 }
 
 /** Refusals of strangers in one hour of UTC: most of a flood is only counted. */
@@ -216,4 +222,85 @@ export interface Actor {
   readonly name: string;
   /** Host, address or path. */
   readonly from: string;
+}
+
+/**
+ * What ended in one slot of time (limits.store.statisticsSlot), for one owner. Counts and bytes are of attempts that closed in
+ * it; peers that never became somebody's device are under no owner.
+ */
+export interface Statistics {
+  /** Start of the slot. */
+  readonly slot: Millis;
+  readonly ownerId: Uuid | undefined;
+  /** Attempts by verdict. */
+  readonly verdicts: Readonly<Partial<Record<Verdict, number>>>;
+  /** Attempts that were refused or failed, by code. */
+  readonly codes: Readonly<Partial<Record<ErrorCode, number>>>;
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+  /** Time the service took over a stage, counted by the bounds limits.store.stageBounds (ms); the last count is of what took longer. */
+  readonly stages: Readonly<Partial<Record<Stage | 'handshake', readonly number[]>>>;
+  /** From the first session of a first boot to its last answer, by the bounds limits.store.runBounds (ms). */
+  readonly runs: readonly number[];
+}
+
+/**
+ * Something that happened, as live views and webhooks are told of it. Ids are `<epoch>-<number>`: the epoch counts the starts
+ * of the service, the numbers of one epoch have no gaps, so that whoever has seen one knows what follows.
+ */
+export interface StoredEvent {
+  readonly id: string;
+  readonly at: Millis;
+  /**
+   * attempt.opened, attempt.stage, attempt.closed; device.pending, device.enrolled, device.alarm; and the action of each line
+   * of the audit log: device.approve, group.update, credential.revoke ...
+   */
+  readonly type: string;
+  /** Whose it is; undefined: for those only who see everything. */
+  readonly ownerId: Uuid | undefined;
+  readonly data: JsonObject;
+}
+
+/** Who may use the API: what a token is good for. The token itself is with its holder only. */
+export interface ApiToken {
+  readonly id: Uuid;
+  readonly name: string;
+  readonly role: Role;
+  /** Sees and changes what is of this owner only. */
+  readonly ownerId: Uuid | undefined;
+  /** SHA-256 of the token, hex: it has 256 random bits, so that nothing slower is needed. */
+  readonly hash: string;
+  readonly createdAt: Millis;
+  readonly expiresAt: Millis | undefined;
+}
+
+/** viewer: reads. operator: also acts on devices, credentials and lists. admin: also writes groups, hubs, tokens, webhooks, authorities. */
+export type Role = 'viewer' | 'operator' | 'admin';
+
+/** A program that is told of events by HTTP. */
+export interface Webhook {
+  readonly id: Uuid;
+  readonly name: string;
+  readonly url: string;
+  /** Key of the signatures, base64. */
+  readonly secret: string;
+  /** Types it wants: `attempt.closed`, or `device` for all that begin so; none: all. */
+  readonly types: readonly string[];
+  readonly enabled: boolean;
+  readonly ownerId: Uuid | undefined;
+  readonly createdAt: Millis;
+  /** Counts changes, from 1. */
+  readonly revision: number;
+}
+
+/** An event on its way to a webhook, or one that could not be delivered. */
+export interface Delivery {
+  readonly webhookId: Uuid;
+  readonly event: StoredEvent;
+  readonly attempts: number;
+  /** When it is tried next; undefined: it is given up (a dead letter) until somebody asks for it again. */
+  readonly dueAt: Millis | undefined;
+  /** Why the last try failed. */
+  readonly error: string | undefined;
+  readonly lastTriedAt: Millis | undefined;
 }

@@ -19,6 +19,8 @@ export interface EnrollmentGroup {
   readonly owner: Owner;
   readonly enabled: boolean;
   readonly source: PolicyOrigin;
+  /** Counts changes, from 1; the store sets it. */
+  readonly revision: number;
   readonly attestation: GroupAttestation;
   /** auto: everybody the lists let in. manual: new devices wait for approval. preauthorized: only who is on that list. */
   readonly admission: 'auto' | 'manual' | 'preauthorized';
@@ -163,6 +165,10 @@ export interface Hub {
   readonly provider: string;
   readonly authorization: HubAuthorization;
   readonly source: PolicyOrigin;
+  /** Whose it is; undefined: everybody's. Only groups of this owner may use it. */
+  readonly ownerId: Uuid | undefined;
+  /** Counts changes, from 1; the store sets it. */
+  readonly revision: number;
 }
 
 /** Where the hub's access tokens come from. */

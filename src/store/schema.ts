@@ -2,11 +2,13 @@ import { toHex } from '../core/bytes.ts';
 import { failure } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
 import { certificateInPem } from '../pki/certificate.ts';
+import type { ClosedRow } from './attempt-index.ts';
 import { keys, put, under, type WriteOp } from './medium.ts';
 import type { Credential, Device, EnrollmentGroup, Hub } from './model.ts';
+import { rebuildIndexes } from './rebuild.ts';
 import { parse, type Rows } from './rows.ts';
 
-const schemaVersion = '2';
+const schemaVersion = '3';
 
 /**
  * Checks whose data this is, brings it to the present schema and counts the opening.
@@ -18,7 +20,7 @@ export async function beginStore(rows: Rows, folder: string): Promise<number> {
   if (schema === undefined && (await rows.keys({ after: '', before: '\uffff', limit: 1 })).length > 0) {
     throw failure('service.store', { folder }, 'the folder holds a database of another program; choose an empty one');
   }
-  if (schema === '1') await fromFirst(rows);
+  if (schema === '1' || schema === '2') await renew(rows, schema);
   else if (schema !== undefined && schema !== schemaVersion) {
     const fix = 'a newer firstboot wrote this store; run that version, or use another folder';
     throw failure('service.store', { folder, schema, known: schemaVersion }, fix);
@@ -29,25 +31,31 @@ export async function beginStore(rows: Rows, folder: string): Promise<number> {
 }
 
 /**
- * Gives every record of schema 1 what schema 2 has beside it. A record that is through already stays as it is, and the number
- * of the schema is written last: a process that is killed in the middle leaves the rest to the next one.
+ * Gives every record what the present schema has beside it. A record that is through already stays as it is, and the number of
+ * the schema is written last: a process that is killed in the middle leaves the rest to the next one.
  */
-async function fromFirst(rows: Rows): Promise<void> {
-  await rewrite(rows, 'group', group);
-  await rewrite(rows, 'hub', (hub: Hub): Hub => ({ ...hub, source: hub.source ?? 'file' }));
-  await rewrite(rows, 'device', device);
-  await rewrite(rows, 'credential', (one: Credential) => credential(one, rows));
+async function renew(rows: Rows, schema: '1' | '2'): Promise<void> {
+  if (schema === '1') {
+    await rewrite(rows, 'group', group);
+    await rewrite(rows, 'hub', (hub: Hub): Hub => ({ ...hub, source: hub.source ?? 'file' }));
+    await rewrite(rows, 'device', device);
+    await rewrite(rows, 'credential', (one: Credential) => credential(one, rows));
+  }
+  await rewrite(rows, 'group', (one: EnrollmentGroup) => ({ ...one, revision: one.revision ?? 1 }));
+  await rewrite(rows, 'hub', (one: Hub) => ({ ...one, revision: one.revision ?? 1 }));
+  await rewrite(rows, 'summary', (closed: ClosedRow, id) => placed(closed, id, rows), '!closed');
+  await rebuildIndexes(rows);
 }
 
-async function rewrite<T>(rows: Rows, kind: string, renew: (row: T) => T): Promise<void> {
-  const { after, before } = under(kind);
-  for (let from = after; ; ) {
-    const page = await rows.rows({ after: from, before, limit: 500 });
-    const last = page.at(-1);
-    if (!last) return;
-    const ops = page.map(([key, text]): WriteOp => put(key, JSON.stringify(renew(JSON.parse(text) as T))));
+/** @param ending of the keys of those that are meant */
+async function rewrite<T>(rows: Rows, kind: string, renewed: (row: T, id: string) => T, ending = ''): Promise<void> {
+  for await (const page of rows.pages(under(kind))) {
+    const ops = page.flatMap(([key, text]): WriteOp[] => {
+      const [, id = ''] = key.split('!');
+      const next = key.endsWith(ending) ? JSON.stringify(renewed(JSON.parse(text) as T, id)) : text;
+      return next === text ? [] : [put(key, next)];
+    });
     await rows.write(ops, false);
-    from = last[0];
   }
 }
 
@@ -106,4 +114,15 @@ function credential(row: Credential, rows: Rows): Credential {
     anchors: [],
   } satisfies Old<Credential>;
   return { ...old, ...row };
+}
+
+/**
+ * Schema 2 did not say of a closed attempt in which group it was and whose. As its device is there now, it was since it last
+ * went to another one.
+ */
+function placed(closed: ClosedRow, id: string, rows: Rows): ClosedRow {
+  const device = parse<Device>(rows.written(keys.device(rows.written(keys.attemptFiled(id)) ?? '')));
+  const moved = device?.lineage.findLast(({ event }) => event === 'group' || event === 'owner');
+  if (!device || closed.groupId !== undefined || closed.at < (moved?.at ?? 0)) return closed;
+  return { ...closed, groupId: device.groupId, ownerId: device.ownerId };
 }

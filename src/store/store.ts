@@ -5,17 +5,23 @@ import type {
   AccessEntry,
   AccessList,
   Actor,
+  ApiToken,
   Attempt,
   AttemptEntry,
   AttemptSummary,
   AuditEntry,
   Credential,
+  Delivery,
   Device,
   DeviceSelector,
+  DeviceState,
   EnrollmentGroup,
   FetchedCrl,
   Hub,
   RefusalCount,
+  Statistics,
+  StoredEvent,
+  Webhook,
 } from './model.ts';
 
 /**
@@ -31,8 +37,8 @@ export interface Store {
 
   /**
    * Writes all of `changes` or none of them, with the line of the audit log about them. Durable. False, and nothing written,
-   * when a device is not of the revision it was read with, a new serial is taken, a credential to change is not known, or a
-   * final revocation (any but certificateHold) would be lost.
+   * when a device, group, hub or webhook is not of the revision it was read with, a new serial is taken, a credential to change is not
+   * known, or a final revocation (any but certificateHold) would be lost.
    */
   commit(changes: StoreChanges): Promise<boolean>;
 
@@ -52,6 +58,8 @@ export interface Store {
   claimDeviceId(deviceId: Uuid, keyId: Uuid): Promise<Uuid>;
   /** Whose key a device id belongs to. */
   ownerOfDeviceId(deviceId: Uuid): Promise<Uuid | undefined>;
+  /** Device ids that are longer than `prefix` and begin with it, in order, with the keys that they belong to. */
+  deviceIdsFrom(prefix: string, limit: number): Promise<readonly { readonly deviceId: Uuid; readonly keyId: Uuid }[]>;
 
   /** Durable. False when the serial number exists already (nothing is written then). */
   addCredential(credential: Credential): Promise<boolean>;
@@ -103,14 +111,153 @@ export interface Store {
   countRefusals(counts: readonly RefusalCount[]): Promise<void>;
   /** Counts from `since` on, oldest hour first. */
   refusalCounts(since: Millis): Promise<readonly RefusalCount[]>;
-  /** Removes attempts and counts older than the store keeps them, a bounded piece at a time. @returns whether there is more */
+  /**
+   * Removes attempts, counts, statistics, dead letters and kept answers older than the store keeps them, and events beyond
+   * their number, a bounded piece at a time. @returns whether there is more
+   */
   prune(now: Millis): Promise<boolean>;
+
+  /**
+   * Devices by an index, in order of keyId; `after` is exclusive. Takes as long as the page is, however many there are.
+   * The value of `alarms` is `open`.
+   */
+  devicesBy(page: {
+    readonly by: DeviceFacet;
+    readonly value: string;
+    readonly after?: Uuid;
+    readonly limit: number;
+  }): Promise<readonly Device[]>;
+  /**
+   * Devices by when they were last seen (to the minute; who never was is not among them) or first stored; newest first.
+   * With `ownerId`, that owner's only. `before` is a cursor as returned, exclusive.
+   */
+  devicesByTime(page: {
+    readonly by: 'seen' | 'created';
+    readonly ownerId?: Uuid;
+    readonly before?: string;
+    readonly limit: number;
+  }): Promise<readonly { readonly device: Device; readonly cursor: string }[]>;
+  /** How many devices there are of each kind: one row for each combination that occurs. Kept as devices change, so it costs nothing to ask. */
+  deviceCounts(): Promise<readonly DeviceCount[]>;
+
+  /** Credentials that are not revoked, in order of notAfter, from `since` on; `until` and `after` (a cursor as returned) are exclusive. */
+  credentialsByEnd(page: {
+    readonly since: Millis;
+    readonly until?: Millis;
+    readonly after?: string;
+    readonly limit: number;
+  }): Promise<readonly { readonly credential: Credential; readonly cursor: string }[]>;
+  /**
+   * How many credentials that are not revoked (or, with `revoked`, that are) end on each day, from that of `since` on; `until`
+   * is exclusive. Kept as they are issued and revoked.
+   */
+  expiryCounts(range: {
+    readonly since: Millis;
+    readonly until: Millis;
+    readonly revoked?: boolean;
+  }): Promise<readonly ExpiryCount[]>;
+
+  /** Closed attempts by an index, newest first; `before` is exclusive. */
+  attemptsBy(page: {
+    readonly by: AttemptFacet;
+    readonly value: string;
+    readonly before?: Uuid;
+    readonly limit: number;
+  }): Promise<readonly AttemptSummary[]>;
+
+  /** Adds to the statistics. Not durable by itself. */
+  addStatistics(rows: readonly Statistics[]): Promise<void>;
+  /** In order of slot; `until` is exclusive. With `ownerId`, that owner's only. */
+  statistics(range: {
+    readonly since: Millis;
+    readonly until?: Millis;
+    readonly ownerId?: Uuid;
+  }): Promise<readonly Statistics[]>;
+
+  /** How often this store has been opened: the epoch of the ids of events. */
+  readonly epoch: number;
+  /** Appends events, in order; the newest limits.store.events are kept. Not durable by itself. */
+  appendEvents(events: readonly StoredEvent[]): Promise<void>;
+  /** In order; `after` is an id, exclusive. */
+  events(page: { readonly after?: string; readonly limit: number }): Promise<readonly StoredEvent[]>;
+  /** The oldest one that is kept. */
+  oldestEvent(): Promise<StoredEvent | undefined>;
+
+  readonly tokens: Table<ApiToken>;
+  /** A webhook goes with all deliveries to it. */
+  readonly webhooks: Table<Webhook>;
+  /** How far a webhook has been told; '' before the first. Durable. */
+  webhookCursor(webhookId: Uuid): Promise<string>;
+  /**
+   * Writes deliveries (same webhook and event: replaced), removes others (ids of their events) and moves the cursor, all at
+   * once. Durable. Nothing is written for a webhook that is not there (any more).
+   */
+  commitDeliveries(change: {
+    readonly webhookId: Uuid;
+    readonly cursor?: string;
+    readonly put?: readonly Delivery[];
+    readonly remove?: readonly string[];
+  }): Promise<void>;
+  /** Of one webhook, in order of event; dead letters only, or those that are still tried only, when `dead` says so. */
+  deliveries(page: {
+    readonly webhookId: Uuid;
+    readonly dead?: boolean;
+    readonly after?: string;
+    readonly limit: number;
+  }): Promise<readonly Delivery[]>;
+
+  /** The answer that was kept under a key, while it is younger than limits.api.idempotencyLife at `now`. */
+  keptAnswer(key: string, now: Millis): Promise<KeptAnswer | undefined>;
+  /** Keeps an answer. Durable. */
+  keepAnswer(answer: KeptAnswer): Promise<void>;
+
+  /**
+   * Writes everything that is in the store at this moment into a new store in `directory`, while this one goes on.
+   * @returns rows written
+   * @throws FirstbootError service.store when the folder is not empty or cannot be written
+   */
+  copyTo(directory: string): Promise<number>;
 
   /** Waits for all writes and frees the medium. */
   close(): Promise<void>;
 }
 
-/** A small keyed table of configuration. Writes are durable. */
+export type DeviceFacet = 'owner' | 'group' | 'state' | 'hub' | 'alarms';
+
+export interface DeviceCount {
+  readonly groupId: Uuid;
+  /** As `devicesBy` has it: the assigned owner, else the one it was last provisioned for. */
+  readonly ownerId: Uuid;
+  readonly state: DeviceState;
+  readonly hubId: Uuid | undefined;
+  readonly alarms: boolean;
+  readonly count: number;
+}
+
+export interface ExpiryCount {
+  /** Start of the day, UTC. */
+  readonly day: Millis;
+  readonly groupId: Uuid;
+  readonly issuerKeyId: string;
+  readonly count: number;
+}
+
+/** `code` is the whole code of the refusal. */
+export type AttemptFacet = 'verdict' | 'code' | 'group' | 'owner';
+
+/** An answer of the API that is given again when the same request comes again with the same idempotency key. */
+export interface KeptAnswer {
+  readonly key: string;
+  /** Whose it is, hex: the answers of one are bounded. */
+  readonly by: string;
+  readonly at: Millis;
+  /** SHA-256 of the request, hex. */
+  readonly request: string;
+  readonly status: number;
+  readonly body: string;
+}
+
+/** A small keyed table of configuration. Writes are durable; a row that has a revision gets the next one with each of them. */
 export interface Table<T extends { readonly id: Uuid }> {
   get(id: Uuid): Promise<T | undefined>;
   list(): Promise<readonly T[]>;
@@ -135,10 +282,14 @@ export interface StoreChanges {
   readonly credentials?: readonly Credential[];
   /** Device ids that go to another manufacturer key, whoever had them. */
   readonly claims?: readonly { readonly deviceId: Uuid; readonly keyId: Uuid }[];
+  /** Groups and hubs carry the revision they were read with; 0: a new one. */
   readonly groups?: readonly EnrollmentGroup[];
   readonly deletedGroups?: readonly Uuid[];
   readonly hubs?: readonly Hub[];
   readonly deletedHubs?: readonly Uuid[];
+  /** Webhooks carry the revision they were read with too. What waits for a deleted one, and its cursor, go with it. */
+  readonly webhooks?: readonly Webhook[];
+  readonly deletedWebhooks?: readonly Uuid[];
   /** Any number of them; an entry with the same key replaces the one before. */
   readonly access?: readonly AccessEntry[];
   readonly deletedAccess?: readonly Pick<AccessEntry, 'groupId' | 'list' | 'device'>[];

@@ -1,11 +1,11 @@
 import type { Uuid } from '../core/ids.ts';
 import { del, keys, lastPart, put, under, type WriteOp } from './medium.ts';
-import type { Rows } from './rows.ts';
+import { parse, type Rows } from './rows.ts';
 import type { Table } from './store.ts';
 
 /**
  * A table whose rows are few and asked for in every session: it is kept in memory too, frozen, and changes there only after
- * the disk.
+ * the disk. Rows that have a revision get the next one with each write.
  */
 export class MemoryTable<T extends { readonly id: Uuid }> implements Table<T> {
   private readonly rows: Rows;
@@ -33,21 +33,28 @@ export class MemoryTable<T extends { readonly id: Uuid }> implements Table<T> {
   }
 
   async put(row: T): Promise<void> {
-    const { ops, follow } = this.change([row], []);
-    await this.rows.write(ops, true);
-    follow();
+    await this.carryOut(this.writes([row], []));
   }
 
   async delete(id: Uuid): Promise<boolean> {
-    const { ops, follow } = this.change([], [id]);
-    await this.rows.write(ops, true);
-    return follow() > 0;
+    return (await this.carryOut(this.writes([], [id]))) > 0;
   }
 
-  /** What to write, and what to do once it is written: `follow` returns how many rows went. */
-  change(changed: readonly T[], deleted: readonly Uuid[]): { readonly ops: WriteOp[]; readonly follow: () => number } {
+  /** As `writes`, for rows that carry the revision they were read with; undefined when one of them is of another. */
+  change(changed: readonly T[], deleted: readonly Uuid[]): TableWrites | undefined {
+    // Twice the same one: the second is not made from the first.
+    if (new Set(changed.map(({ id }) => id)).size < changed.length) return undefined;
+    if (changed.some((row) => revisionOf(row) !== this.revision(row.id))) return undefined;
+    return this.writes(changed, deleted);
+  }
+
+  /** What to write, whatever is there. */
+  writes(changed: readonly T[], deleted: readonly Uuid[]): TableWrites {
     const key = keys[this.kind];
-    const texts = changed.map((row) => [row.id, JSON.stringify(row)] as const);
+    const texts = changed.map((row) => {
+      const next = revisionOf(row) === undefined ? row : { ...row, revision: this.revision(row.id) + 1 };
+      return [row.id, JSON.stringify(next)] as const;
+    });
     return {
       ops: [...texts.map(([id, text]) => put(key(id), text)), ...deleted.map((id) => del(key(id)))],
       follow: () => {
@@ -56,9 +63,28 @@ export class MemoryTable<T extends { readonly id: Uuid }> implements Table<T> {
       },
     };
   }
+
+  /** Of a row as it will be when the writes under way are through. */
+  private revision(id: Uuid): number {
+    return revisionOf(parse<T>(this.rows.latest(keys[this.kind](id))) ?? {}) ?? 0;
+  }
+
+  private async carryOut({ ops, follow }: TableWrites): Promise<number> {
+    await this.rows.write(ops, true);
+    return follow();
+  }
 }
 
-type TableKind = 'group' | 'hub' | 'crl';
+/** `follow` is for when it is written, and returns how many rows went. */
+export interface TableWrites {
+  readonly ops: readonly WriteOp[];
+  readonly follow: () => number;
+}
+
+const revisionOf = (row: object): number | undefined =>
+  'revision' in row && typeof row.revision === 'number' ? row.revision : undefined;
+
+type TableKind = 'group' | 'hub' | 'crl' | 'token' | 'webhook';
 
 const frozen = <T>(text: string): T => freeze(JSON.parse(text) as T);
 

@@ -1,10 +1,21 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { days, minutes } from '../../src/core/clock.ts';
+import { limits } from '../../src/core/limits.ts';
 import { auditFault, auditStart } from '../../src/store/audit.ts';
 import { openLevelStore } from '../../src/store/level.ts';
 import type { AccessEntry, Attempt, AuditEntry, Credential, Device } from '../../src/store/model.ts';
-import { accessKey, type Store, type StoreChanges } from '../../src/store/store.ts';
-import { attemptId, closed, entry, opened, someCredential, someDevice, someUuid } from '../support/store-records.ts';
+import { accessKey, type DeviceFacet, type Store, type StoreChanges } from '../../src/store/store.ts';
+import {
+  attemptId,
+  closed,
+  entry,
+  opened,
+  someCredential,
+  someDevice,
+  someUuid,
+  startOfRecords,
+} from '../support/store-records.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 /** A store in a few lines: what every implementation must amount to. */
@@ -15,6 +26,7 @@ class Model {
   readonly access = new Map<string, AccessEntry>();
   readonly actions: string[] = [];
   readonly attempts = new Map<string, { keyId: string | undefined; attempt: Attempt }>();
+  readonly closed = new Map<string, Extract<Attempt['entries'][number], { type: 'closed' }>>();
 
   putDevice(device: Device): Device | undefined {
     if ((this.devices.get(device.keyId)?.revision ?? 0) !== device.revision) return undefined;
@@ -59,13 +71,29 @@ class Model {
     const at = old?.attempt.entries.length ?? 0;
     const added = Array.from({ length: count }, (_, k) => {
       if (at + k === 0) return opened(0);
-      return (at + k) % 4 === 3 ? closed(at + k) : entry(at + k, 'x');
+      return (at + k) % 4 === 3 ? closedIn(at + k) : entry(at + k, 'x');
     });
     const entries = [...(old?.attempt.entries ?? []), ...added];
     this.attempts.set(id, { keyId: old?.keyId ?? keyId, attempt: { id, entries } });
+    const last = added.at(-1);
+    if (last?.type === 'closed') this.closed.set(id, last);
     return added;
   }
+
+  /** Attempts that were opened before the first `count` milliseconds are over. */
+  prune(count: number): void {
+    for (let k = 0; k < count; k++) {
+      this.attempts.delete(attemptId(k));
+      this.closed.delete(attemptId(k));
+    }
+  }
 }
+
+/** A verdict and a group that differ from one time to another. */
+const closedIn = (at: number): ReturnType<typeof closed> =>
+  at % 8 === 3
+    ? closed(at)
+    : { at, type: 'closed', verdict: 'renewed', bytesIn: 0, bytesOut: 0, groupId: someUuid(at) };
 
 type Changes = Required<
   Pick<StoreChanges, 'devices' | 'newCredentials' | 'credentials' | 'access' | 'deletedAccess' | 'audit'>
@@ -76,6 +104,20 @@ type Step = (store: Store, model: Model) => Promise<void>;
 const few = fc.integer({ min: 0, max: 4 });
 
 const groupId = someUuid(77);
+
+/** What the indexes and counters go by. */
+const kind: fc.Arbitrary<Partial<Device>> = fc.record({
+  state: fc.constantFrom('active', 'pending', 'disabled'),
+  groupId: fc.constantFrom(someUuid(71), someUuid(72)),
+  hubId: fc.constantFrom(someUuid(73), undefined),
+  assignedOwner: fc.constantFrom({ id: someUuid(74), name: 'x' }, undefined),
+  alarms: fc.constantFrom([], [{ at: 1, kind: 'two-places', evidence: {} }]),
+  lastSeenAt: fc.option(
+    fc.nat(3).map((minute) => startOfRecords + minutes(minute)),
+    { nil: undefined },
+  ),
+  createdAt: fc.nat(3),
+});
 
 const listed: fc.Arbitrary<AccessEntry> = fc
   .tuple(fc.constantFrom('allow', 'deny'), fc.constantFrom('a', 'a*', '*', '*a', 'b*', '!*"'), fc.nat(9))
@@ -91,7 +133,7 @@ const reasons = ['certificateHold', 'superseded', undefined] as const;
 
 const changes: fc.Arbitrary<Changes> = fc
   .record({
-    device: fc.option(fc.tuple(few, fc.integer({ min: 0, max: 3 })), { nil: undefined }),
+    device: fc.option(fc.tuple(few, fc.integer({ min: 0, max: 3 }), kind), { nil: undefined }),
     added: fc.option(fc.nat(9), { nil: undefined }),
     changed: fc.option(fc.tuple(fc.nat(9), fc.constantFrom(...reasons)), { nil: undefined }),
     access: fc.array(listed, { maxLength: 3 }),
@@ -99,7 +141,7 @@ const changes: fc.Arbitrary<Changes> = fc
     action: fc.string(),
   })
   .map(({ device, added, changed, access, deletedAccess, action }) => ({
-    devices: device ? [someDevice(device[0], { revision: device[1], flags: 7 })] : [],
+    devices: device ? [someDevice(device[0], { ...device[2], revision: device[1] })] : [],
     newCredentials: added === undefined ? [] : [credentialOf(added, added % 5, undefined)],
     credentials: changed ? [credentialOf(changed[0], changed[0] % 5, changed[1])] : [],
     access,
@@ -111,14 +153,15 @@ const credentialOf = (serial: number, key: number, reason: (typeof reasons)[numb
   someCredential(`a${serial}`, {
     keyId: someUuid(key),
     issuedAt: serial,
+    notAfter: startOfRecords + days(serial % 3) + serial,
     ...(reason && { revoked: { at: 1, reason } }),
   });
 
 const step: fc.Arbitrary<Step> = fc.oneof(
-  fc.tuple(few, fc.integer({ min: 0, max: 3 }), fc.nat(100)).map(
-    ([k, revision, flags]): Step =>
+  fc.tuple(few, fc.integer({ min: 0, max: 3 }), kind).map(
+    ([k, revision, facts]): Step =>
       async (store, model) => {
-        const device = someDevice(k, { revision, flags });
+        const device = someDevice(k, { ...facts, revision });
         expect(await store.putDevice(device)).toEqual(model.putDevice(device));
       },
   ),
@@ -155,7 +198,7 @@ describe('the embedded store and a simple model', () => {
     const folder = await temporaryFolder();
     let run = 0;
     await fc.assert(
-      fc.asyncProperty(fc.array(fc.tuple(step, fc.boolean()), { maxLength: 40 }), async (steps) => {
+      fc.asyncProperty(fc.array(fc.tuple(step, fc.boolean()), { maxLength: 40 }), few, async (steps, old) => {
         const path = `${folder.path}/${run++}`;
         let store = await openLevelStore(path);
         const model = new Model();
@@ -165,6 +208,9 @@ describe('the embedded store and a simple model', () => {
           if (waits) await Promise.all(open.splice(0));
         }
         await Promise.all(open);
+        await agree(store, model);
+        await store.prune(startOfRecords + old + limits.store.attemptAge);
+        model.prune(old);
         await agree(store, model);
         await store.close();
         store = await openLevelStore(path);
@@ -179,7 +225,10 @@ describe('the embedded store and a simple model', () => {
 
 async function agree(store: Store, model: Model): Promise<void> {
   const byId = (a: { keyId: string }, b: { keyId: string }): number => (a.keyId < b.keyId ? -1 : 1);
-  expect(await store.devices({ limit: 100 })).toEqual([...model.devices.values()].sort(byId));
+  const devices = [...model.devices.values()].sort(byId);
+  expect(await store.devices({ limit: 100 })).toEqual(devices);
+  await agreeOnDevices(store, devices);
+  await agreeOnExpiry(store, [...model.credentials.values()]);
   const live = [...model.credentials.values()].sort((a, b) => (a.serial < b.serial ? -1 : 1));
   expect(await store.allCredentials({ limit: 100 })).toEqual(live);
   expect(await store.revoked('a1b2', 0)).toEqual(live.filter(({ revoked }) => revoked));
@@ -195,6 +244,16 @@ async function agree(store: Store, model: Model): Promise<void> {
     newest.map(({ attempt, keyId }) => ({ id: attempt.id, keyId })),
   );
   for (const { attempt } of newest) expect(await store.attempt(attempt.id)).toEqual(attempt);
+  for (const verdict of ['refused', 'renewed'] as const) {
+    const own = newest.filter(({ attempt }) => model.closed.get(attempt.id)?.verdict === verdict);
+    const found = await store.attemptsBy({ by: 'verdict', value: verdict, limit: 100 });
+    expect(found.map(({ id }) => id)).toEqual(own.map(({ attempt }) => attempt.id));
+    for (const { id, groupId: group, verdict: told } of found) {
+      expect([told, group]).toEqual([verdict, model.closed.get(id)?.groupId]);
+      if (group === undefined) continue;
+      expect((await store.attemptsBy({ by: 'group', value: group, limit: 100 })).map((one) => one.id)).toContain(id);
+    }
+  }
   for (let k = 0; k <= 4; k++) {
     const keyId = someUuid(k);
     expect(await store.ownerOfDeviceId(keyId)).toBe(model.claims.get(keyId));
@@ -203,6 +262,58 @@ async function agree(store: Store, model: Model): Promise<void> {
     const filed = newest.filter((one) => one.keyId === keyId).map(({ attempt }) => attempt.id);
     expect((await store.attempts({ keyId, limit: 100 })).map(({ id }) => id)).toEqual(filed);
   }
+}
+
+async function agreeOnDevices(store: Store, devices: readonly Device[]): Promise<void> {
+  for (const [by, of] of Object.entries(facetOf) as [DeviceFacet, (device: Device) => string | undefined][]) {
+    for (const value of new Set(['active', 'pending', 'disabled', ...devices.flatMap((one) => of(one) ?? [])])) {
+      const own = devices.filter((device) => of(device) === value);
+      expect(await store.devicesBy({ by, value, limit: 100 })).toEqual(own);
+    }
+  }
+  const counts = await store.deviceCounts();
+  expect(counts.reduce((sum, { count }) => sum + count, 0)).toBe(devices.length);
+  for (const { count, ...kindOf } of counts) {
+    const own = devices.filter(
+      (one) =>
+        one.groupId === kindOf.groupId &&
+        facetOf.owner(one) === kindOf.ownerId &&
+        one.state === kindOf.state &&
+        one.hubId === kindOf.hubId &&
+        one.alarms.length > 0 === kindOf.alarms,
+    );
+    expect(own).toHaveLength(count);
+    expect(count).toBeGreaterThan(0);
+  }
+  const newest = (time: (device: Device) => number) =>
+    devices.toSorted((a, b) => time(b) - time(a) || (a.keyId < b.keyId ? 1 : -1));
+  const byTime = async (by: 'seen' | 'created') =>
+    (await store.devicesByTime({ by, limit: 100 })).map(({ device }) => device);
+  expect(await byTime('created')).toEqual(newest(({ createdAt }) => createdAt));
+  const seen = newest(({ lastSeenAt }) => lastSeenAt ?? 0).filter(({ lastSeenAt }) => lastSeenAt !== undefined);
+  expect(await byTime('seen')).toEqual(seen);
+}
+
+const facetOf = {
+  owner: ({ assignedOwner, ownerId }: Device) => assignedOwner?.id ?? ownerId,
+  group: (device: Device) => device.groupId,
+  state: (device: Device) => device.state,
+  hub: (device: Device) => device.hubId,
+  alarms: ({ alarms }: Device) => (alarms.length > 0 ? 'open' : undefined),
+} as const;
+
+async function agreeOnExpiry(store: Store, credentials: readonly Credential[]): Promise<void> {
+  const alive = credentials.filter(({ revoked }) => revoked === undefined);
+  const inOrder = alive.toSorted((a, b) => a.notAfter - b.notAfter || (a.serial < b.serial ? -1 : 1));
+  const listed = await store.credentialsByEnd({ since: 0, limit: 100 });
+  expect(listed.map(({ credential }) => credential)).toEqual(inOrder);
+  const perDay = new Map<number, number>();
+  for (const { notAfter } of inOrder) {
+    const day = Math.floor(notAfter / days(1)) * days(1);
+    perDay.set(day, (perDay.get(day) ?? 0) + 1);
+  }
+  const counts = await store.expiryCounts({ since: 0, until: startOfRecords + days(9) });
+  expect(counts.map(({ day, count }) => [day, count])).toEqual([...perDay]);
 }
 
 async function agreeOnAccess(store: Store, entries: readonly AccessEntry[]): Promise<void> {

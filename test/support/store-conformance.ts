@@ -17,6 +17,8 @@ import {
 /** A medium on which a store can be opened again and again. */
 export interface StoreSubject {
   open(): Promise<Store>;
+  /** Opens what `copyTo` wrote. */
+  openCopy(directory: string): Promise<Store>;
   /** Throws the medium away; every store on it has been closed. */
   destroy(): Promise<void>;
 }
@@ -46,8 +48,8 @@ export function storeConformance(name: string, prepare: () => Promise<StoreSubje
         await store.groups.put(someGroup(5));
         await store.hubs.put(someHub(9));
         await reopen();
-        expect(await store.groups.get(someGroup(5).id)).toEqual(someGroup(5));
-        expect(await store.hubs.list()).toEqual([someHub(9)]);
+        expect(await store.groups.get(someGroup(5).id)).toEqual(someGroup(5, { revision: 1 }));
+        expect(await store.hubs.list()).toEqual([someHub(9, { revision: 1 })]);
         const ids = (await store.groups.list()).map(({ id }) => id);
         expect(ids).toEqual([someGroup(1).id, someGroup(5).id].sort());
       });
@@ -137,6 +139,18 @@ export function storeConformance(name: string, prepare: () => Promise<StoreSubje
         const answers = await Promise.all(keys.map((key) => store.claimDeviceId(someUuid(1000), key)));
         expect(new Set(answers).size).toBe(1);
         expect(await store.ownerOfDeviceId(someUuid(1000))).toBe(answers[0]);
+      });
+
+      it('are found by their beginning, in order, a number of them', async () => {
+        const ids = ['aaaabbbb-1', 'aaaabbbb-2', 'aaaabbbc-1', 'aaaa'].map((id) => id.padEnd(12, '0'));
+        for (const [k, id] of ids.entries()) await store.claimDeviceId(id, someUuid(k));
+        await reopen();
+        const [one, two, three] = ids.map((deviceId, k) => ({ deviceId, keyId: someUuid(k) }));
+        expect(await store.deviceIdsFrom('aaaabbbb', 9)).toEqual([one, two]);
+        expect(await store.deviceIdsFrom('aaaabb', 2)).toEqual([one, two]);
+        expect(await store.deviceIdsFrom('aaaabbbc-', 1)).toEqual([three]);
+        expect(await store.deviceIdsFrom('bbbb', 9)).toEqual([]);
+        expect(await store.deviceIdsFrom('aaaa', 0)).toEqual([]);
       });
 
       it('do not disturb each other', async () => {

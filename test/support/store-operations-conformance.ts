@@ -66,8 +66,8 @@ export function storeOperationsConformance(name: string, prepare: () => Promise<
           expect(await store.credentials(someUuid(1))).toEqual([revoked]);
           expect(await store.revoked('a1b2', startOfRecords)).toEqual([revoked]);
           expect(await store.ownerOfDeviceId(someUuid(70))).toBe(someUuid(6));
-          expect(await store.groups.list()).toEqual([someGroup(7)]);
-          expect(await store.hubs.list()).toEqual([someHub(10)]);
+          expect(await store.groups.list()).toEqual([someGroup(7, { revision: 1 })]);
+          expect(await store.hubs.list()).toEqual([someHub(10, { revision: 1 })]);
           expect(await store.access({ groupId: entry.groupId, limit: 9 })).toEqual([entry]);
           expect(await store.auditHead()).toMatchObject({ seq: 1, action: 'device.disable' });
         }

@@ -78,6 +78,8 @@ export function someHub(seed: number, changes: Partial<Hub> = {}): Hub {
     provider: 'plgd',
     authorization: { type: 'built-in' },
     source: 'file',
+    ownerId: undefined,
+    revision: 0,
     ...changes,
   };
 }

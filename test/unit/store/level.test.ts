@@ -2,19 +2,25 @@ import { mkdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Level } from 'level';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { days } from '../../../src/core/clock.ts';
 import { openLevelStore } from '../../../src/store/level.ts';
 import { type StoreSubject, storeConformance } from '../../support/store-conformance.ts';
+import { storeIndexesConformance } from '../../support/store-indexes-conformance.ts';
+import { storeLiveConformance } from '../../support/store-live-conformance.ts';
 import { storeOperationsConformance } from '../../support/store-operations-conformance.ts';
-import { attemptId, closed, opened, someUuid } from '../../support/store-records.ts';
+import { attemptId, closed, opened, someUuid, startOfRecords } from '../../support/store-records.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
 
 const embedded = async (): Promise<StoreSubject> => {
   const folder = await temporaryFolder();
-  return { open: () => openLevelStore(join(folder.path, 'store')), destroy: folder.remove };
+  const open = () => openLevelStore(join(folder.path, 'store'));
+  return { open, openCopy: (path) => openLevelStore(path), destroy: folder.remove };
 };
 
 storeConformance('the embedded store', embedded);
 storeOperationsConformance('the embedded store, for operators', embedded);
+storeIndexesConformance('the embedded store, for lists', embedded);
+storeLiveConformance('the embedded store, for live views and webhooks', embedded);
 
 describe('the folder of the embedded store', () => {
   let folder: Awaited<ReturnType<typeof temporaryFolder>>;
@@ -44,14 +50,14 @@ describe('the folder of the embedded store', () => {
   it('is refused when a newer firstboot has written it', async () => {
     await (await openLevelStore(path)).close();
     const db = new Level(path);
-    await db.put('meta!schema', '3');
+    await db.put('meta!schema', '4');
     await db.close();
     await expect(openLevelStore(path)).rejects.toMatchObject({
       code: 'service.store',
-      evidence: { folder: path, schema: '3', known: '2' },
+      evidence: { folder: path, schema: '4', known: '3' },
     });
     // The refusal leaves no lock behind.
-    await expect(openLevelStore(path)).rejects.toMatchObject({ evidence: { schema: '3' } });
+    await expect(openLevelStore(path)).rejects.toMatchObject({ evidence: { schema: '4' } });
   });
 
   it('is refused when it holds the database of another program', async () => {
@@ -83,6 +89,27 @@ describe('the folder of the embedded store', () => {
       [...ids.slice(0, 4), ...ids.slice(-5)].reverse(),
     );
     await again.close();
+  });
+
+  it('has no row left of attempts that were removed, for their number or their age', async () => {
+    const store = await openLevelStore(path, { retention: { perDevice: 4, unfiled: 4 } });
+    const rows = async (): Promise<readonly string[]> => {
+      const db = new Level(path);
+      const keys = await db.keys().all();
+      await db.close();
+      return keys.filter((key) => /^(attempt|summary)/.test(key));
+    };
+    for (let k = 0; k < 20; k++)
+      await store.appendAttempt(attemptId(k), [opened(k), closed(k)], k % 2 ? someUuid(1) : undefined);
+    await store.close();
+    const indexed = (await rows()).filter((key) => key.startsWith('attempt-by!verdict!'));
+    const again = await openLevelStore(path);
+    const kept = (await again.attempts({ limit: 99 })).map(({ id }) => id);
+    expect(kept.length).toBeLessThan(20);
+    expect(indexed).toHaveLength(kept.length);
+    while (await again.prune(startOfRecords + days(1000)));
+    await again.close();
+    expect(await rows()).toEqual([]);
   });
 
   it('shows that the last line of the audit log has been taken out', async () => {

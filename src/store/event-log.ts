@@ -1,0 +1,85 @@
+import { limits } from '../core/limits.ts';
+import { Counters } from './counters.ts';
+import { del, fixedHex, keys, put, under } from './medium.ts';
+import type { StoredEvent } from './model.ts';
+import type { Rows } from './rows.ts';
+
+/** The newest events, in order of their ids. */
+export class EventLog {
+  private readonly rows: Rows;
+  /** Everything up to here has been removed: it is not looked through again. */
+  private removedUpTo = under('event').after;
+  private pruning: Promise<unknown> | undefined;
+
+  constructor(rows: Rows) {
+    this.rows = rows;
+  }
+
+  async append(events: readonly StoredEvent[]): Promise<void> {
+    const added = new Map(events.map((event) => [keys.event(placeOf(event.id)), JSON.stringify(event)]));
+    if (added.size === 0) return;
+    const counters = new Counters(this.rows);
+    for (const key of added.keys()) if (this.rows.latest(key) === undefined) counters.add(keys.eventCount, 1);
+    await this.rows.write([...[...added].map(([key, text]) => put(key, text)), ...counters.writes()], false);
+    this.pruneSoon();
+  }
+
+  async page({ after, limit }: { readonly after?: string; readonly limit: number }): Promise<readonly StoredEvent[]> {
+    if (limit <= 0) return [];
+    const from = after === undefined ? this.removedUpTo : keys.event(placeOf(after));
+    const range = { after: from > this.removedUpTo ? from : this.removedUpTo, before: under('event').before, limit };
+    return (await this.rows.rows(range)).map(([, text]) => JSON.parse(text) as StoredEvent);
+  }
+
+  async oldest(): Promise<StoredEvent | undefined> {
+    return (await this.page({ limit: 1 }))[0];
+  }
+
+  /** Removes the oldest ones beyond those that are kept, a bounded piece of them. @returns whether there is more */
+  async prune(): Promise<boolean> {
+    const surplus = this.count() - limits.store.events;
+    if (surplus <= 0) return false;
+    const limit = Math.min(surplus, limits.store.pruneCounts);
+    const oldest = await this.rows.keys({ after: this.removedUpTo, before: under('event').before, limit });
+    // Another clean-up may have been here meanwhile.
+    const gone = oldest.filter((key) => this.rows.latest(key) !== undefined);
+    const counters = new Counters(this.rows);
+    counters.add(keys.eventCount, -gone.length);
+    await this.rows.write([...gone.map(del), ...counters.writes()], false);
+    this.removedUpTo = oldest.at(-1) ?? this.removedUpTo;
+    return surplus > limit && oldest.length > 0;
+  }
+
+  /** Waits for the clean-up under way. */
+  async settled(): Promise<void> {
+    await this.pruning;
+  }
+
+  /** Lets a sixteenth too many gather. */
+  private pruneSoon(): void {
+    const keep = limits.store.events;
+    if (this.pruning || this.count() <= keep + keep / 16) return;
+    this.pruning = this.pruneAll()
+      // The next events try again.
+      .catch(() => undefined)
+      .finally(() => {
+        this.pruning = undefined;
+      });
+  }
+
+  private async pruneAll(): Promise<void> {
+    while (await this.prune());
+  }
+
+  private count(): number {
+    return Number(this.rows.latest(keys.eventCount) ?? 0);
+  }
+}
+
+/** The id of an event as text that sorts as they happened; what is no id stands in front of all. */
+export function placeOf(id: string): string {
+  const [, epoch, number] = /^(\d{1,14})-(\d{1,14})$/.exec(id) ?? [];
+  return epoch === undefined || number === undefined
+    ? ''
+    : `${fixedHex(Number(epoch), 12)}-${fixedHex(Number(number), 12)}`;
+}
