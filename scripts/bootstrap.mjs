@@ -7,6 +7,7 @@ import { chmodSync, existsSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { buildNative } from './build-native.mjs';
+import { buildWeb } from './build-web.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
@@ -43,7 +44,10 @@ function install() {
 function compile() {
   const info = inRoot('dist/.tsbuildinfo');
   const sources = Math.max(
-    newest(inRoot('src')),
+    // The dashboard is bundled, not compiled.
+    ...readdirSync(inRoot('src'))
+      .filter((name) => name !== 'web')
+      .map((name) => newest(inRoot('src', name))),
     modified(inRoot('tsconfig.build.json')),
     modified(inRoot('tsconfig.json')),
   );
@@ -56,4 +60,9 @@ function compile() {
 
 install();
 buildNative({ quiet: false });
-if (process.argv.includes('--build')) compile();
+if (process.argv.includes('--build')) {
+  compile();
+  // After it, because it begins with an empty dist.
+  const started = Date.now();
+  if (await buildWeb()) process.stdout.write(`  dashboard bundled (${((Date.now() - started) / 1000).toFixed(1)} s)\n`);
+}

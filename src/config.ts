@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { parseCoapUri } from './coap/uri.ts';
 import type { JudgedYaml } from './codec/yaml.ts';
+import { type ConfiguredApi, configuredApi } from './config/api.ts';
 import { judgeConfigFile, type ReadConfig, readConfigFile } from './config/file.ts';
 import { baseOf, type PolicyPart } from './config/place.ts';
 import { policyPart, policyParts } from './config/policy.ts';
@@ -25,10 +26,20 @@ export interface Config {
   readonly logLevel: LogLevel;
   readonly idle: Millis;
   readonly issuer: { readonly host: string; readonly port: number; readonly url: string | undefined };
+  /** Undefined: it is off. */
+  readonly api: ConfiguredApi | undefined;
   readonly certificate: { readonly chain: string; readonly key: string } | undefined;
   readonly authority: string | undefined;
   /** How much of the attempts is kept: by age and by number; undefined: as limits.ts says. */
   readonly retention: { readonly age?: Millis; readonly perDevice?: number };
+  /** Whether files that have changed are taken up while the service runs. */
+  readonly watch: boolean;
+  /** How long open attempts have to end after SIGTERM. */
+  readonly drain: Millis;
+  /** Whether attempts are traced. */
+  readonly tracing: boolean;
+  /** The policy folder that the configuration names: what is new in it counts, too. */
+  readonly policyFolder: string | undefined;
   /** Undefined: nobody wrote a policy, so this is a development service. */
   readonly policy: ConfiguredPolicy | undefined;
 }
@@ -68,6 +79,7 @@ export function loadConfig(
     if (text.trim() !== '') return text;
     throw bad({ source, text }, 'some text');
   };
+  const apiPort = setting('apiPort', written.api?.port, portOrOff);
   return {
     // A folder in the file is beside the file, one given otherwise is where the command runs.
     data: setting('data', written.data === undefined ? undefined : path(written.data), (data) => resolve(asText(data))),
@@ -83,12 +95,17 @@ export function loadConfig(
       port: setting('issuerPort', written.issuer?.port, portOf),
       url: written.issuer?.url,
     },
+    api: apiPort === 'off' ? undefined : configuredApi(written.api ?? {}, apiPort, path),
     certificate: written.certificate && { chain: path(written.certificate.chain), key: path(written.certificate.key) },
     authority: written.authority === undefined ? undefined : path(written.authority),
     retention: {
       ...(written.retention?.days !== undefined && { age: days(written.retention.days) }),
       ...(written.retention?.attemptsPerDevice !== undefined && { perDevice: written.retention.attemptsPerDevice }),
     },
+    watch: written.watch ?? true,
+    drain: written.drainSeconds === undefined ? limits.operations.drain : seconds(written.drainSeconds),
+    tracing: written.tracing ?? false,
+    policyFolder: written.policy === undefined ? undefined : path(written.policy),
     policy: file === undefined || read === undefined ? undefined : policyOf(read, file),
   };
 }
@@ -123,6 +140,13 @@ function portOf(given: Given): number {
   if (/^\d+$/.test(given.text) && port <= 65_535) return port;
   throw bad(given, 'a port number from 0 to 65535 (0: any free one)');
 }
+
+const portOrOff = (given: Given): number | 'off' => {
+  if (given.text === 'off') return 'off';
+  const port = Number(given.text);
+  if (/^\d+$/.test(given.text) && port <= 65_535) return port;
+  throw bad(given, 'a port number from 0 to 65535 (0: any free one), or off');
+};
 
 function gatewayOf(given: Given): string {
   if (parseCoapUri(given.text).ok) return given.text;

@@ -36,10 +36,10 @@ export function policyDocument(
 type Written = Readonly<Record<string, unknown>>;
 
 /** Everything is written, defaults too: what it is today shall not depend on what the default is tomorrow. */
-function groupConfig(group: EnrollmentGroup, secrets: boolean): Written {
+export function groupConfig(group: EnrollmentGroup, secrets: boolean): Written {
   const { attestation, acl, ownerPsk, payload, certificate, deviceIds } = group;
   const { x509, psk, pins } = attestation;
-  const hex = (key: string): string | null => (secrets ? toHex(fromBase64(key)) : null);
+  const hex = (key: string): string | null => (secrets && key !== '' ? toHex(fromBase64(key)) : null);
   return {
     id: group.id,
     name: group.name,

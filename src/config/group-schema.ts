@@ -1,6 +1,6 @@
 import Type, { type Static } from 'typebox';
 import { limits } from '../core/limits.ts';
-import { closed, file, oneOf, uuid } from './parts.ts';
+import { chosen, closed, file, oneOf, uuid } from './parts.ts';
 
 const { selectors, entries, text } = limits.policy;
 
@@ -32,7 +32,9 @@ const presharedKey = Type.Object(
     identity: Type.String({ minLength: 1, description: 'PSK identity; a trailing * stands for any ending' }),
     keyFile: Type.Optional(file('file that holds the key in hexadecimal')),
     key: Type.Optional(secretHex),
-    derived: Type.Optional(Type.Boolean()),
+    derived: Type.Optional(
+      Type.Boolean({ description: 'each device has a key of its own, made from this one; default false' }),
+    ),
   },
   closed,
 );
@@ -43,7 +45,11 @@ const allocation = Type.Union(
     Type.Literal('hashed'),
     Type.Object(
       {
-        weights: Type.Optional(Type.Record(Type.String(), Type.Number({ minimum: 0 }))),
+        weights: Type.Optional(
+          Type.Record(Type.String(), Type.Number({ minimum: 0 }), {
+            description: 'hub id -> share of the devices; 0: no new ones',
+          }),
+        ),
         static: Type.Optional(
           Type.Array(Type.Object({ ...selectorKeys, hub: uuid }, { ...closed, minProperties: 2, maxProperties: 2 }), {
             maxItems: selectors,
@@ -53,7 +59,9 @@ const allocation = Type.Union(
           Type.Object(
             {
               url,
-              timeoutSeconds: Type.Optional(Type.Number({ minimum: 0.1, maximum: 15 })),
+              timeoutSeconds: Type.Optional(
+                Type.Number({ minimum: 0.1, maximum: 15, description: 'how long its answer may take; default 5' }),
+              ),
               secretFile: Type.Optional(file('file that holds the secret')),
             },
             closed,
@@ -91,21 +99,30 @@ const accessEntry = Type.Object(
 export const groupSchema = Type.Object(
   {
     id: Type.Optional(uuid),
-    name: Type.String({ minLength: 1, maxLength: text }),
+    name: Type.String({ minLength: 1, maxLength: text, description: 'what people call it' }),
     owner: Type.String({ minLength: 1, description: 'owner: a UUID, or any text (its UUIDv5 is used)' }),
-    enabled: Type.Optional(Type.Boolean()),
+    enabled: Type.Optional(Type.Boolean({ description: 'whether its devices are let in; default true' })),
     anchors: Type.Optional(pem('manufacturer roots')),
     leads: Type.Optional(pem('lead certificates')),
     intermediates: Type.Optional(pem('manufacturer intermediates')),
     crls: Type.Optional(Type.Array(file('file with PEM, PEM itself, or http: or https: URL: manufacturer CRLs'))),
-    expiredGraceDays: Type.Optional(Type.Number({ minimum: 0 })),
+    expiredGraceDays: Type.Optional(
+      Type.Number({ minimum: 0, description: 'days that a certificate is taken after its end; default 0' }),
+    ),
     psk: Type.Optional(Type.Array(presharedKey)),
     pins: Type.Optional(
       Type.Array(file('64 hexadecimal digits, file with PEM, or PEM itself: a certificate or public key')),
     ),
     allow: Type.Optional(Type.Array(selector, { maxItems: selectors })),
     deny: Type.Optional(Type.Array(selector, { maxItems: selectors })),
-    admission: Type.Optional(oneOf('auto', 'manual', 'preauthorized')),
+    admission: Type.Optional(
+      chosen(
+        'who comes in: everybody, who is approved, or who is listed; default auto',
+        'auto',
+        'manual',
+        'preauthorized',
+      ),
+    ),
     deviceIds: Type.Optional(
       Type.Union([Type.Literal('own'), Type.Object({ template: short(`text with \${…}`) }, closed)], {
         description: 'own, or a mapping with template',
@@ -114,22 +131,41 @@ export const groupSchema = Type.Object(
     certificate: Type.Optional(
       Type.Object(
         {
-          keys: Type.Optional(Type.Array(oneOf('P-256', 'P-384', 'Ed25519'), { minItems: 1 })),
-          days: Type.Optional(Type.Number({ exclusiveMinimum: 0 })),
-          usages: Type.Optional(Type.Array(oneOf('clientAuth', 'serverAuth', 'ocfIdentity'), { minItems: 1 })),
+          keys: Type.Optional(
+            Type.Array(chosen('keys that devices may have', 'P-256', 'P-384', 'Ed25519'), { minItems: 1 }),
+          ),
+          days: Type.Optional(
+            Type.Number({ exclusiveMinimum: 0, description: 'days that an identity certificate is valid' }),
+          ),
+          usages: Type.Optional(
+            Type.Array(chosen('what their certificates are for', 'clientAuth', 'serverAuth', 'ocfIdentity'), {
+              minItems: 1,
+            }),
+          ),
         },
         closed,
       ),
     ),
-    identityDays: Type.Optional(Type.Number({ exclusiveMinimum: 0 })),
+    identityDays: Type.Optional(Type.Number({ exclusiveMinimum: 0, description: 'the same as certificate.days' })),
     hubs: Type.Array(uuid, { minItems: 1 }),
     allocation: Type.Optional(allocation),
     acl: Type.Optional(Type.Array(accessEntry, { minItems: 1, maxItems: entries })),
     ownerPskFile: Type.Optional(file("file that holds the master of the owner's keys in hexadecimal")),
     ownerPsk: Type.Optional(secretHex),
-    payload: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
-    reprovisioning: Type.Optional(oneOf('migrate', 'keep', 'never')),
-    clones: Type.Optional(oneOf('alarm', 'quarantine')),
+    payload: Type.Optional(
+      Type.Record(Type.String(), Type.Unknown(), { description: 'delivered beside the cloud configuration' }),
+    ),
+    reprovisioning: Type.Optional(
+      chosen(
+        'what a device gets that comes again; default migrate: what the policy says then',
+        'migrate',
+        'keep',
+        'never',
+      ),
+    ),
+    clones: Type.Optional(
+      chosen('what happens when a key is used in two places; default alarm', 'alarm', 'quarantine'),
+    ),
   },
   closed,
 );

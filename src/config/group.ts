@@ -12,7 +12,7 @@ import { attestationAt } from './attestation.ts';
 import { entryAt } from './entry.ts';
 import type { GroupConfig } from './group-schema.ts';
 import { secretAt } from './material.ts';
-import type { Place } from './place.ts';
+import { nameAt, type Place } from './place.ts';
 import { selectorAt } from './selector.ts';
 
 /** An enrollment group from what is written at a place. @param known hubs that there are; undefined: nobody knows all of them */
@@ -30,8 +30,8 @@ export function groupAt(
   const { ownerPsk, ownerPskFile } = group;
   return enrollmentGroup({
     id: group.id === undefined ? groupIdOf(group.name) : (parseUuid(group.id) ?? group.id),
-    name: group.name,
-    owner: ownerNamed(group.owner),
+    name: nameAt(place.at('name'), group.name),
+    owner: ownerNamed(nameAt(place.at('owner'), group.owner)),
     enabled: group.enabled ?? true,
     source,
     attestation: attestationAt(place, group),

@@ -2,16 +2,16 @@ import { parseUuid } from '../core/ids.ts';
 import type { Hub, PolicyOrigin } from '../store/model.ts';
 import type { HubConfig } from './hub-schema.ts';
 import { readableAt } from './material.ts';
-import type { Place } from './place.ts';
+import { nameAt, type Place } from './place.ts';
 
 /** A hub from what is written at a place. */
 export function hubAt(place: Place, hub: HubConfig, source: PolicyOrigin): Hub {
   const { oauth } = hub;
   return {
     id: parseUuid(hub.id) ?? hub.id,
-    name: hub.name ?? hub.id,
+    name: hub.name === undefined ? hub.id : nameAt(place.at('name'), hub.name),
     gateways: hub.gateways,
-    provider: hub.provider ?? 'firstboot',
+    provider: hub.provider === undefined ? 'firstboot' : nameAt(place.at('provider'), hub.provider),
     authorization: oauth
       ? {
           type: 'client-credentials',
@@ -25,6 +25,8 @@ export function hubAt(place: Place, hub: HubConfig, source: PolicyOrigin): Hub {
         }
       : { type: 'built-in' },
     source,
+    ownerId: undefined,
+    revision: 0,
   };
 }
 

@@ -1,10 +1,11 @@
-import { readFileSync } from 'node:fs';
+import { accessSync, constants, lstatSync, readFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import { decodePem, encodePem, type PemBlock } from '../codec/pem.ts';
 import { fromHex, toBase64 } from '../core/bytes.ts';
 import { FirstbootError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
 import { type Certificate, parseCertificate } from '../pki/certificate.ts';
-import type { Place } from './place.ts';
+import type { Place, SentPolicy } from './place.ts';
 
 /** A certificate with the PEM that is stored. */
 export interface CertificateText {
@@ -57,6 +58,7 @@ export function secretAt(place: Place, fileKey: string, file: string | undefined
   if (file !== undefined && hex !== undefined) place.at(fileKey).problem('the key is here twice: take one out');
   if (hex !== undefined) return toBase64(fromHex(hex));
   if (file === undefined) {
+    if (place.keysLeftOut) return '';
     place.problem(`missing: ${fileKey}`);
     return '';
   }
@@ -70,8 +72,31 @@ export function secretAt(place: Place, fileKey: string, file: string | undefined
 
 /** A file that is read again later: that it can be is better known now. @returns its absolute path */
 export function readableAt(place: Place, file: string): string {
+  if (place.elsewhere) return file;
+  if (place.sent) return secretFileAt(place, file, place.sent);
   readAt(place, file);
   return place.path(file);
+}
+
+function secretFileAt(place: Place, name: string, { secrets, named }: SentPolicy): string {
+  const present = named.find((path) => basename(path) === name);
+  if (present !== undefined) return present;
+  const path = join(secrets, name);
+  if (!/^[\w-][\w.-]*$/.test(name)) {
+    place.problem("expected the bare name of a file in the service's secrets folder: letters, digits, . _ -");
+  } else if (!isReadable(path)) {
+    place.problem(`there is no file ${name} in the service's secrets folder that it can read: put it there first`);
+  }
+  return path;
+}
+
+function isReadable(path: string): boolean {
+  try {
+    accessSync(path, constants.R_OK);
+    return lstatSync(path).isFile();
+  } catch {
+    return false;
+  }
 }
 
 /** How a complaint calls it: PEM in place has no name. */
@@ -81,6 +106,10 @@ const documentAt = (place: Place, text: string): Buffer | undefined =>
   isInline(text) ? Buffer.from(text, 'utf8') : readAt(place, text);
 
 function readAt(place: Place, file: string): Buffer | undefined {
+  if (place.sent) {
+    place.problem('expected PEM itself (-----BEGIN …): no file can be named here');
+    return undefined;
+  }
   try {
     return readFileSync(place.path(file));
   } catch (error) {

@@ -9,3 +9,7 @@ export const uuid = Type.String({ format: 'uuid', description: 'UUID' });
 export const file = (description: string) => Type.String({ minLength: 1, description });
 
 export const oneOf = <const T extends readonly string[]>(...values: T) => Type.Unsafe<T[number]>({ enum: values });
+
+/** One of some words, and what they are about. */
+export const chosen = <const T extends readonly string[]>(description: string, ...values: T) =>
+  Type.Unsafe<T[number]>({ enum: values, description });

@@ -3,6 +3,7 @@ import type { Complain, KeyPath } from '../codec/yaml.ts';
 import type { Millis } from '../core/clock.ts';
 import type { FirstbootError } from '../core/errors.ts';
 import type { Uuid } from '../core/ids.ts';
+import { isPrintable } from '../operator/selectors.ts';
 import type { GroupConfig } from './group-schema.ts';
 import type { HubConfig } from './hub-schema.ts';
 
@@ -12,6 +13,8 @@ export interface PolicyPart {
   readonly name: string;
   /** Folder that the paths in it are relative to. */
   readonly base: string;
+  /** It came over the network: no file of this machine can be named in it, but for those with secrets, by their bare names. */
+  readonly sent?: SentPolicy;
   /** By their place in the file; undefined: that one has not the right shape. */
   readonly groups: readonly (GroupConfig | undefined)[];
   readonly hubs: readonly (HubConfig | undefined)[];
@@ -20,6 +23,13 @@ export interface PolicyPart {
   readonly at: Complain;
   /** What is wrong with its shape. */
   readonly problems: readonly FirstbootError[];
+}
+
+export interface SentPolicy {
+  /** Folder of the files with secrets. */
+  readonly secrets: string;
+  /** Files that are named already: by the same bare name they stay, wherever they are. */
+  readonly named: readonly string[];
 }
 
 /** Something that will do no harm now and that somebody should know. */
@@ -36,6 +46,12 @@ export interface Findings {
   readonly warnings: PolicyWarning[];
   /** For dates of certificates and revocation lists; undefined: they are not looked at. */
   readonly now: Millis | undefined;
+  /** Absolute paths that it names. */
+  readonly files: Set<string>;
+  /** A key that is missing was left out: it is taken as ''. */
+  readonly keysLeftOut?: boolean;
+  /** Files that are read again later are those of another machine: they are not looked at. */
+  readonly elsewhere?: boolean;
 }
 
 /** A place in a policy file: what is wrong there is noted with file, line and key. */
@@ -54,6 +70,14 @@ export class Place {
     return this.findings.now;
   }
 
+  get keysLeftOut(): boolean {
+    return this.findings.keysLeftOut === true;
+  }
+
+  get elsewhere(): boolean {
+    return this.findings.elsewhere === true;
+  }
+
   at(...keys: KeyPath): Place {
     return new Place(this.part, this.findings, [...this.keys, ...keys]);
   }
@@ -67,15 +91,22 @@ export class Place {
     this.findings.warnings.push({ file: String(file), line: Number(line), key: String(key ?? ''), text });
   }
 
+  /** Undefined: it stands in a file of this machine. */
+  get sent(): SentPolicy | undefined {
+    return this.part.sent;
+  }
+
   /** A path as it stands there, made absolute. */
   path(text: string): string {
-    return resolve(this.part.base, text);
+    const path = resolve(this.part.base, text);
+    this.findings.files.add(path);
+    return path;
   }
 
   /** `firstboot.yaml, line 12`, to point at from elsewhere. */
   get text(): string {
-    const { file, line } = this.part.at(this.keys, '').evidence;
-    return `${file}, line ${line}`;
+    const { file, line, key } = this.part.at(this.keys, '').evidence;
+    return line === undefined ? String(key) : `${file}, line ${line}`;
   }
 }
 
@@ -89,6 +120,12 @@ export function urlAt(place: Place, text: string): string {
   else if (url.username !== '' || url.password !== '') {
     place.problem('a URL with a user or password (…@) is not taken: they would not be sent, and would be in the logs');
   }
+  return text;
+}
+
+/** A name that people are shown. */
+export function nameAt(place: Place, text: string): string {
+  if (!isPrintable(text)) place.problem('expected one line: no control characters, nothing that cannot be seen');
   return text;
 }
 

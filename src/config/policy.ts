@@ -22,6 +22,10 @@ export interface PolicyOptions {
   readonly source?: PolicyOrigin;
   /** For warnings about dates; without it there are none. */
   readonly now?: Millis;
+  /** A group may come without its keys: a missing key is '' then, which stands for the one that is there. */
+  readonly secrets?: 'may-be-left-out';
+  /** Files that are read again later are on another machine: their names stay as they are written. */
+  readonly secretFiles?: 'elsewhere';
 }
 
 /** Groups and hubs as they are stored, with everything that files refer to read in. */
@@ -29,6 +33,8 @@ export interface PolicyDocument {
   readonly groups: EnrollmentGroup[];
   readonly hubs: Hub[];
   readonly warnings: readonly PolicyWarning[];
+  /** Absolute paths of what it names: certificates, lists, keys. */
+  readonly files: readonly string[];
 }
 
 /**
@@ -53,9 +59,16 @@ export function readPolicy(parts: readonly PolicyPart[], options?: PolicyOptions
  */
 export function judgePolicy(
   parts: readonly PolicyPart[],
-  { hubs: others = [], source = 'file', now }: PolicyOptions = {},
+  { hubs: others = [], source = 'file', now, secrets, secretFiles }: PolicyOptions = {},
 ): PolicyDocument & { readonly problems: readonly FirstbootError[] } {
-  const findings: Findings = { problems: parts.flatMap(({ problems }) => problems), warnings: [], now };
+  const findings: Findings = {
+    problems: parts.flatMap(({ problems }) => problems),
+    warnings: [],
+    now,
+    keysLeftOut: secrets === 'may-be-left-out',
+    elsewhere: secretFiles === 'elsewhere',
+    files: new Set(),
+  };
   const placed = parts.map((part) => ({ place: new Place(part, findings), part }));
   checkNames(placed);
   const hubs = placed.flatMap(({ place, part }) =>
@@ -65,7 +78,7 @@ export function judgePolicy(
   const groups = placed.flatMap(({ place, part }) =>
     part.groups.flatMap((group, at) => (group ? [groupAt(place.at('groups', at), group, source, known)] : [])),
   );
-  return { groups, hubs, warnings: findings.warnings, problems: findings.problems };
+  return { groups, hubs, warnings: findings.warnings, files: [...findings.files], problems: findings.problems };
 }
 
 /** Undefined when some hub cannot be told by its id: then nobody can say which one is missing. */

@@ -20,7 +20,14 @@ export function conflictIn({
   authority,
   gateway,
   policy,
+  api,
 }: ConfigFile): Conflict | undefined {
+  const rule = api?.certificates?.findIndex(
+    ({ subject, fingerprint }) => (subject === undefined) === (fingerprint === undefined),
+  );
+  if (rule !== undefined && rule >= 0) {
+    return { keys: ['api', 'certificates', rule], expected: 'expected subject or fingerprint, one of them' };
+  }
   const development = groups === undefined && policy === undefined;
   if (gateway !== undefined) {
     if (!parseCoapUri(gateway).ok) return { keys: ['gateway'], expected: expectedUri };

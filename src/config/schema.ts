@@ -1,5 +1,6 @@
 import Type, { type Static } from 'typebox';
 import { logLevels } from '../ops/log.ts';
+import { apiSchema } from './api-schema.ts';
 import { groupSchema } from './group-schema.ts';
 import { gatewayUri, hubSchema } from './hub-schema.ts';
 import { closed, file, oneOf } from './parts.ts';
@@ -42,7 +43,7 @@ export const configSchema = Type.Object(
     issuer: Type.Optional(
       Type.Object(
         {
-          host: Type.Optional(Type.String({ minLength: 1 })),
+          host: Type.Optional(Type.String({ minLength: 1, description: 'address that the token issuer listens on' })),
           port: Type.Optional(port('HTTP port of the built-in token issuer')),
           url: Type.Optional(Type.String({ pattern: '^https?://', description: 'its URL as others see it' })),
         },
@@ -60,12 +61,24 @@ export const configSchema = Type.Object(
       Type.Object(
         {
           days: Type.Optional(Type.Number({ exclusiveMinimum: 0, description: 'days that attempts are kept' })),
-          attemptsPerDevice: Type.Optional(Type.Integer({ minimum: 1, maximum: 100_000 })),
+          attemptsPerDevice: Type.Optional(
+            Type.Integer({ minimum: 1, maximum: 100_000, description: 'attempts of a device that are kept' }),
+          ),
         },
         closed,
       ),
     ),
     policy: Type.Optional(file('folder of policy files')),
+    api: Type.Optional(apiSchema),
+    watch: Type.Optional(
+      Type.Boolean({
+        description: 'whether files that have changed are taken up while the service runs; default true',
+      }),
+    ),
+    drainSeconds: Type.Optional(
+      Type.Number({ minimum: 0, maximum: 600, description: 'how long open attempts have after SIGTERM; default 20' }),
+    ),
+    tracing: Type.Optional(Type.Boolean({ description: 'whether attempts are traced (OpenTelemetry); default false' })),
     ...policy,
   },
   closed,

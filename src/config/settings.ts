@@ -42,6 +42,13 @@ export const settings = {
     fallback: '20080',
     what: 'HTTP port of the built-in token issuer; 0: any free one',
   },
+  apiPort: {
+    flag: '--api-port <number>',
+    variable: 'FIRSTBOOT_API_PORT',
+    key: 'api.port',
+    fallback: '20090',
+    what: 'HTTP port of the API and the dashboard; 0: any free one, off: none',
+  },
   gateway: {
     flag: '--gateway <uri>',
     variable: 'FIRSTBOOT_GATEWAY',

@@ -134,6 +134,14 @@ export const errorTable = {
   'operator.file-managed': { coap: 500, http: 409, text: 'this is written in a configuration file' },
   'operator.input': { coap: 400, http: 400, text: 'the input cannot be used' },
   'operator.audit': { coap: 500, http: 500, text: 'the audit log is damaged' },
+  // the API
+  'api.unauthenticated': { coap: 401, http: 401, text: 'sign in, or send a token' },
+  'api.forbidden': { coap: 403, http: 403, text: 'the token does not allow this' },
+  'api.precondition': { coap: 500, http: 412, text: 'it has changed since it was read' },
+  'api.idempotency': { coap: 500, http: 422, text: 'the idempotency key was used for another request' },
+  'api.in-progress': { coap: 503, http: 409, text: 'the same request is still under way' },
+  'api.too-many': { coap: 503, http: 429, text: 'too many at a time' },
+  'api.unreachable': { coap: 504, http: 504, text: 'the service does not answer' },
   // the command line
   'command.usage': { coap: 500, http: 500, text: 'the command line is wrong' },
   'command.file': { coap: 500, http: 500, text: 'the file cannot be used' },

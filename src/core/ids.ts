@@ -55,6 +55,9 @@ export function uuidV7(now: Millis, random: RandomSource): Uuid {
   return stamp(bytes, 7);
 }
 
+/** When a UUID of version 7 was made. */
+export const uuidV7Time = (uuid: Uuid): Millis => Number.parseInt(uuid.slice(0, 8) + uuid.slice(9, 13), 16);
+
 function stamp(bytes: Uint8Array, version: number): Uuid {
   bytes[6] = ((bytes[6] ?? 0) & 0x0f) | (version << 4);
   bytes[8] = ((bytes[8] ?? 0) & 0x3f) | 0x80;

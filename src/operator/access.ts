@@ -21,7 +21,7 @@ export interface AccessRequest {
 export function addAccess(
   deps: OperatorDeps,
   { group: which, list, device, note }: AccessRequest & { readonly note?: string | undefined },
-  options: { readonly dryRun?: boolean } = {},
+  options: { readonly dryRun?: boolean | undefined } = {},
 ): Promise<Outcome<AccessEntry>> {
   return carryOut(
     deps,
@@ -50,7 +50,7 @@ export function addAccess(
 export function removeAccess(
   deps: OperatorDeps,
   { group: which, list, device }: AccessRequest,
-  options: { readonly dryRun?: boolean } = {},
+  options: { readonly dryRun?: boolean | undefined } = {},
 ): Promise<Outcome<AccessEntry>> {
   return carryOut(
     deps,
@@ -79,7 +79,11 @@ export function removeAccess(
 export async function listAccess(
   store: Store,
   which: string,
-  { list, after, limit }: { readonly list?: AccessList; readonly after?: string; readonly limit: number },
+  {
+    list,
+    after,
+    limit,
+  }: { readonly list?: AccessList | undefined; readonly after?: string | undefined; readonly limit: number },
 ): Promise<Page<AccessEntry, string>> {
   const group = await findGroup(store, which);
   return listOf(everyAccessEntry(store, group.id, { list, after }), {

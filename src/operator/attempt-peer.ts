@@ -35,14 +35,19 @@ export function peerOf({ entries }: Attempt, proved: Uuid | undefined): AttemptP
   };
 }
 
+/** Subject of the first certificate of a presented chain (PEM); undefined: it is none. */
+export const subjectIn = (chain: readonly string[]): string | undefined => leafOf(chain)?.subject.text;
+
 /** Whether `part` (lower case) stands in anything that tells who it was. */
 export const peerHas = ({ subject, pskIdentity, keyId, deviceId, addresses }: AttemptPeer, part: string): boolean =>
   [subject, pskIdentity, keyId, deviceId, ...addresses].some((text) => text?.toLowerCase().includes(part) === true);
 
 function leafIn(entries: Attempt['entries']): Certificate | undefined {
   const chain = entries.findLast((entry) => entry.type === 'chain');
-  const pem = chain?.type === 'chain' ? chain.certificates[0] : undefined;
-  return pem === undefined ? undefined : certificateInPem(pem);
+  return chain?.type === 'chain' ? leafOf(chain.certificates) : undefined;
 }
+
+const leafOf = ([pem]: readonly string[]): Certificate | undefined =>
+  pem === undefined ? undefined : certificateInPem(pem);
 
 const textOf = (fact: unknown): string | undefined => (typeof fact === 'string' ? fact : undefined);

@@ -1,12 +1,13 @@
 import type { Millis } from '../core/clock.ts';
-import { failure } from '../core/errors.ts';
+import { errorTable, failure } from '../core/errors.ts';
 import type { Uuid } from '../core/ids.ts';
 import { limits } from '../core/limits.ts';
+import { ownerNamed } from '../provision/owner.ts';
 import type { Attempt, AttemptSummary, Verdict } from '../store/model.ts';
 import type { Store } from '../store/store.ts';
 import { type AttemptPeer, peerHas, peerOf } from './attempt-peer.ts';
-import { findDevice } from './find.ts';
-import { everyAttempt, type Page } from './scan.ts';
+import { findDevice, findGroup } from './find.ts';
+import { everyAttempt, everyAttemptBy, type Page } from './scan.ts';
 
 /**
  * The attempt with this id, or the only one whose id begins so; limits.operator.idPrefix characters at least.
@@ -42,6 +43,10 @@ export interface AttemptFilter {
   readonly verdict?: Verdict | 'open' | undefined;
   /** Code of the refusal: `bind.device-id-taken`, or `bind` for every one that begins so. */
   readonly code?: string | undefined;
+  /** The group that it was matched to: id or name. */
+  readonly group?: string | undefined;
+  /** Whose the device is: id or name. */
+  readonly owner?: string | undefined;
   readonly since?: Millis | undefined;
   /** A part of the subject, PSK identity, address, key id or device id, in any case. */
   readonly text?: string | undefined;
@@ -51,28 +56,59 @@ export type ListedAttempt = AttemptSummary & { readonly peer: AttemptPeer };
 
 /**
  * Attempts, newest first; `next` is where the next page begins (`before`). A page has `limit` rows at most, and may have
- * fewer: it looks through limits.operator.attemptsSearched attempts.
- * @throws FirstbootError as findDevice
+ * fewer: it looks through limits.operator.rowsSearched attempts.
+ * @throws FirstbootError as findDevice and findGroup
  */
 export async function listAttempts(
   store: Store,
-  { device, verdict, code, since = 0, text }: AttemptFilter,
-  { before, limit }: { readonly before?: Uuid; readonly limit: number },
+  { device, verdict, code, group, owner, since = 0, text }: AttemptFilter,
+  { before, limit }: { readonly before?: Uuid | undefined; readonly limit: number },
 ): Promise<Page<ListedAttempt, Uuid>> {
   const keyId = device === undefined ? undefined : (await findDevice(store, device)).keyId;
+  const groupId = group === undefined ? undefined : (await findGroup(store, group)).id;
+  const ownerId = owner === undefined ? undefined : ownerNamed(owner).id;
   const part = text?.toLowerCase();
   const rows: ListedAttempt[] = [];
   let searched = 0;
-  for await (const summary of openedSince(everyAttempt(store, { keyId, before }), since)) {
-    const { id, verdict: found = 'open', refusal } = summary;
-    if (verdict !== undefined && found !== verdict) continue;
+  let last: Uuid | undefined;
+  const found = attemptsFor(store, { keyId, groupId, ownerId, code, verdict }, before);
+  for await (const summary of openedSince(found, since)) {
+    const full = rows.length >= Math.min(limit, limits.operator.listed);
+    if (last !== undefined && (full || searched === limits.operator.rowsSearched)) return { rows, next: last };
+    last = summary.id;
+    searched++;
+    const { id, verdict: ended = 'open', refusal } = summary;
+    if (verdict !== undefined && ended !== verdict) continue;
     if (code !== undefined && refusal?.code !== code && refusal?.code.startsWith(`${code}.`) !== true) continue;
+    if (groupId !== undefined && summary.groupId !== groupId) continue;
+    if (ownerId !== undefined && summary.ownerId !== ownerId) continue;
     const attempt = await store.attempt(id);
     const peer = attempt && peerOf(attempt, summary.keyId);
     if (peer && (part === undefined || peerHas(peer, part))) rows.push({ ...summary, peer });
-    if (rows.length === limit || ++searched === limits.operator.attemptsSearched) return { rows, next: id };
   }
   return { rows, next: undefined };
+}
+
+/** The attempts of which most is asked, by the index that is likely to have the fewest others. */
+function attemptsFor(
+  store: Store,
+  {
+    keyId,
+    groupId,
+    ownerId,
+    code,
+    verdict,
+  }: Readonly<Record<'keyId' | 'groupId' | 'ownerId' | 'code' | 'verdict', string | undefined>>,
+  before: Uuid | undefined,
+): AsyncIterable<AttemptSummary> {
+  if (keyId !== undefined) return everyAttempt(store, { keyId, before });
+  if (code !== undefined && Object.hasOwn(errorTable, code))
+    return everyAttemptBy(store, { by: 'code', value: code }, before);
+  if (groupId !== undefined) return everyAttemptBy(store, { by: 'group', value: groupId }, before);
+  if (ownerId !== undefined) return everyAttemptBy(store, { by: 'owner', value: ownerId }, before);
+  if (verdict !== undefined && verdict !== 'open')
+    return everyAttemptBy(store, { by: 'verdict', value: verdict }, before);
+  return everyAttempt(store, { before });
 }
 
 /** Above every UUIDv7 that is made in our time. */

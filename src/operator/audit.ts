@@ -1,14 +1,14 @@
 import type { Millis } from '../core/clock.ts';
-import { FirstbootError } from '../core/errors.ts';
+import { FirstbootError, failure } from '../core/errors.ts';
 import { type AuditFault, type AuditLink, auditFault, auditStart } from '../store/audit.ts';
 import type { AuditEntry } from '../store/model.ts';
 import type { Store } from '../store/store.ts';
-import { everyAuditLine, listOf, type Page } from './scan.ts';
+import { everyAuditLine, everyAuditLineBackwards, listOf, type Page } from './scan.ts';
 
 export interface AuditFilter {
   /** `device.approve`, or `device` for everything that was done to devices. */
   readonly action?: string | undefined;
-  /** A part of the target: an id. */
+  /** A part of the target, or of the id of one of the devices that the line is about: an id. */
   readonly target?: string | undefined;
   /** Name of who did it. */
   readonly actor?: string | undefined;
@@ -18,22 +18,42 @@ export interface AuditFilter {
   readonly until?: Millis | undefined;
 }
 
-/** Lines of the audit log, oldest first; `next` is where the next page begins (`after`, a seq). */
+/** Lines of the audit log, oldest or newest first; `next` is where the next page begins (`after`, a seq). */
 export function listAudit(
   store: Store,
   { action, target, actor, since, until }: AuditFilter,
-  { after, limit }: { readonly after?: number; readonly limit: number },
-): Promise<Page<AuditEntry, number>> {
-  return listOf(everyAuditLine(store, after), {
+  { after, limit, newest = false }: AuditPage,
+): Promise<Page<AuditEntry, string>> {
+  const from = lineNumber(after);
+  return listOf(newest ? everyAuditLineBackwards(store, from) : everyAuditLine(store, from), {
     fits: (line) =>
       (action === undefined || line.action === action || line.action.startsWith(`${action}.`)) &&
-      (target === undefined || line.target.includes(target)) &&
+      (target === undefined || isAbout(line, target)) &&
       (actor === undefined || line.actor.name === actor) &&
       (since === undefined || line.at >= since) &&
       (until === undefined || line.at < until),
     most: limit,
-    position: ({ seq }) => seq,
+    position: ({ seq }) => String(seq),
   });
+}
+
+/** A line for a lot of devices names them in its detail. */
+const isAbout = ({ target, detail: { devices } }: AuditEntry, part: string): boolean =>
+  target.includes(part) ||
+  (Array.isArray(devices) && devices.some((id) => typeof id === 'string' && `device ${id}`.includes(part)));
+
+export interface AuditPage {
+  /** `next` of the page before. */
+  readonly after?: string | undefined;
+  readonly limit: number;
+  readonly newest?: boolean | undefined;
+}
+
+/** @throws FirstbootError operator.input */
+function lineNumber(after: string | undefined): number | undefined {
+  if (after === undefined) return undefined;
+  if (/^\d{1,15}$/.test(after)) return Number(after);
+  throw failure('operator.input', { field: 'cursor' }, 'give what the page before said comes next');
 }
 
 /** Whether the log is whole, and if not, the first line that does not fit and why. */

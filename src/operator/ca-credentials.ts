@@ -1,6 +1,7 @@
 import { toHex } from '../core/bytes.ts';
-import type { Millis } from '../core/clock.ts';
+import { days, type Millis } from '../core/clock.ts';
 import type { Uuid } from '../core/ids.ts';
+import { limits } from '../core/limits.ts';
 import { fingerprint } from '../pki/certificate.ts';
 import type { Issuer } from '../pki/issuer.ts';
 import { type AuthorityState, keyIdOf } from '../pki/roll-over.ts';
@@ -34,6 +35,35 @@ export async function heldCredentials(store: Store, now: Millis): Promise<HeldCr
     if (!revoked && (known === undefined || known.issuedAt <= issuedAt)) inUse.set(keyId, credential);
   }
   return { inUse, byIssuer };
+}
+
+/**
+ * How many certificates of each issuing authority have not expired: read off the counts by day, but for the live ones that end
+ * today. A revoked one counts until its last day is over.
+ * @throws FirstbootError service.store
+ */
+export async function issuedCounts(
+  store: Pick<Store, 'expiryCounts' | 'credentialsByEnd'>,
+  now: Millis,
+): Promise<ReadonlyMap<string, { readonly live: number; readonly revoked: number }>> {
+  const tomorrow = Math.floor(now / days(1)) * days(1) + days(1);
+  const [live, revoked] = [new Map<string, number>(), new Map<string, number>()];
+  const add = (issuerKeyId: string, count: number, to = live) =>
+    to.set(issuerKeyId, (to.get(issuerKeyId) ?? 0) + count);
+  const until = Number.MAX_SAFE_INTEGER;
+  for (const { issuerKeyId, count } of await store.expiryCounts({ since: tomorrow, until })) add(issuerKeyId, count);
+  for (const { issuerKeyId, count } of await store.expiryCounts({ since: now, until, revoked: true })) {
+    add(issuerKeyId, count, revoked);
+  }
+  for (let after: string | undefined; ; ) {
+    const range = { since: now + 1, until: tomorrow, limit: limits.operator.page };
+    const page = await store.credentialsByEnd({ ...range, ...(after !== undefined && { after }) });
+    for (const { credential } of page) add(credential.issuerKeyId, 1);
+    if (page.length < limits.operator.page) break;
+    after = page.at(-1)?.cursor;
+  }
+  const issuers = [...live.keys(), ...revoked.keys()];
+  return new Map(issuers.map((id) => [id, { live: live.get(id) ?? 0, revoked: revoked.get(id) ?? 0 }]));
 }
 
 /** Every issuing authority of a folder, the present one first. */

@@ -31,10 +31,10 @@ export interface AuthorityDeps {
 export interface RotationOptions {
   readonly what: 'issuing' | 'root';
   /** Of a root; default: the one whose turn it is. */
-  readonly stage?: Exclude<RollOverStage, 'issuing'>;
+  readonly stage?: Exclude<RollOverStage, 'issuing'> | undefined;
   /** Whether or not devices depend on what goes. */
-  readonly force?: boolean;
-  readonly dryRun?: boolean;
+  readonly force?: boolean | undefined;
+  readonly dryRun?: boolean | undefined;
 }
 
 export interface Rotation {
@@ -157,19 +157,22 @@ function effectsOf(before: AuthorityState, after: AuthorityState, stage: RollOve
   ];
 }
 
+/** A service that rotates its own authority reloads at once. */
+const reload = 'a service that runs takes it when it reloads (by itself, at SIGHUP or POST /api/v1/reload)';
+
 const nextSteps: Record<RollOverStage, readonly string[]> = {
-  issuing: ['start the service again: it signs with the new authority'],
+  issuing: [`${reload}, and signs with the new authority`],
   announce: [
-    'start the service again: devices get both roots when they renew',
+    `${reload}: devices get both roots when they renew`,
     "give anchors.pem to the hub's gateways",
     'once every device has renewed: firstboot ca rotate root',
   ],
   switch: [
-    'start the service again: it signs below the new root',
+    `${reload}, and signs below the new root`,
     "give the hub's gateways certificates below the new root; every device knows both",
     'once every device has renewed: firstboot ca rotate root',
   ],
-  retire: ['start the service again', "give anchors.pem to the hub's gateways"],
+  retire: [reload, "give anchors.pem to the hub's gateways"],
 };
 
 const maker = ({ random }: AuthorityDeps, now: Millis): IssuerMaker => ({

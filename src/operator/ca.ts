@@ -8,7 +8,7 @@ import { decodeCrls, readCrl } from '../pki/revocation-list.ts';
 import { type AuthorityState, keyIdOf } from '../pki/roll-over.ts';
 import type { EnrollmentGroup, FetchedCrl } from '../store/model.ts';
 import type { Store } from '../store/store.ts';
-import { heldCredentials, issuersOf } from './ca-credentials.ts';
+import { issuedCounts, issuersOf } from './ca-credentials.ts';
 
 /** Authorities of ours and of manufacturers as they are now. */
 export interface CaStatus {
@@ -17,6 +17,7 @@ export interface CaStatus {
     readonly role: 'present' | 'retired';
     /** Identity certificates that have not expired; undefined: there is no store to look into. */
     readonly live: number | undefined;
+    /** Those that end today count until the day (UTC) is over. */
     readonly revoked: number | undefined;
     /** Number of its last revocation list; 0: there was none yet. */
     readonly crlNumber: number | undefined;
@@ -55,7 +56,8 @@ export interface ListStatus {
 
 /** @throws FirstbootError service.store */
 export async function caStatus(authority: AuthorityState, store: Store | undefined, now: Millis): Promise<CaStatus> {
-  const held = store && (await heldCredentials(store, now));
+  const issuers = issuersOf(authority).map(factsOf);
+  const issued = store && (await issuedCounts(store, now));
   const { root, next, previous } = authority;
   const roots = [
     { role: 'present', issuer: root },
@@ -69,14 +71,13 @@ export async function caStatus(authority: AuthorityState, store: Store | undefin
   return {
     roots: roots.flatMap(({ role, issuer }) => (issuer ? [{ role, ...factsOf(issuer) }] : [])),
     issuing: await Promise.all(
-      issuersOf(authority).map(async (issuer, at) => {
-        const facts = factsOf(issuer);
-        const counts = held?.byIssuer.get(facts.keyId);
+      issuers.map(async (facts, at) => {
+        const counts = issued && (issued.get(facts.keyId) ?? { live: 0, revoked: 0 });
         return {
           role: at === 0 ? ('present' as const) : ('retired' as const),
           ...facts,
-          live: held && (counts?.live ?? 0),
-          revoked: held && (counts?.revoked ?? 0),
+          live: counts?.live,
+          revoked: counts?.revoked,
           crlNumber: await store?.lastCrlNumber(facts.keyId),
         };
       }),

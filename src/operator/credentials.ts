@@ -5,10 +5,10 @@ import { limits } from '../core/limits.ts';
 import { revokedFrom } from '../provision/lifecycle.ts';
 import type { Credential, Device, RevocationReason } from '../store/model.ts';
 import type { Store } from '../store/store.ts';
-import { carryOutInPieces, type OperatorDeps, type Outcome } from './change.ts';
+import { carryOutInPieces, type GuardedStore, type OperatorDeps, type Outcome } from './change.ts';
 import { credentialEffect } from './device-effects.ts';
 import { findDevice, findGroup } from './find.ts';
-import { everyCredential, firstOf, listOf, type Page } from './scan.ts';
+import { everyCredential, everyCredentialByEnd, firstOf, listOf, type Page } from './scan.ts';
 import { normalSerial } from './selectors.ts';
 
 /** Which credentials: one, those of a device (or of one generation of it), those of a group. */
@@ -34,7 +34,7 @@ export interface CredentialChange {
 export function revokeCredentials(
   deps: OperatorDeps,
   selection: CredentialSelection,
-  { reason, dryRun = false }: { readonly reason: RevocationReason; readonly dryRun?: boolean },
+  { reason, dryRun = false }: { readonly reason: RevocationReason; readonly dryRun?: boolean | undefined },
 ): Promise<Outcome<CredentialChange>> {
   const turn: Turn = (credential, now) => {
     const [revoked] = revokedFrom([credential], reason, now);
@@ -50,7 +50,7 @@ export function revokeCredentials(
 export async function releaseCredentials(
   deps: OperatorDeps,
   selection: CredentialSelection,
-  { dryRun = false }: { readonly dryRun?: boolean } = {},
+  { dryRun = false }: { readonly dryRun?: boolean | undefined } = {},
 ): Promise<Outcome<CredentialChange>> {
   if ('serial' in selection) await requireHold(deps.store, selection.serial);
   const turn: Turn = async (credential) => {
@@ -66,24 +66,40 @@ export interface CredentialFilter {
   /** As findDevice and findGroup take them. */
   readonly device?: string | undefined;
   readonly group?: string | undefined;
-  /** Only those that are valid now and end within this, ms. */
+  /** Only those that are valid now and end within this, ms; not revoked unless `revoked` says so. */
   readonly expiringWithin?: Millis | undefined;
   readonly revoked?: boolean | undefined;
 }
 
-/** Credentials in order of serial; `next` is where the next page begins (`after`). */
+/**
+ * Credentials in order of serial, or with `expiringWithin` in order of their end; `next` is where the next page begins
+ * (`after`).
+ */
 export async function listCredentials(
-  store: Store,
+  store: GuardedStore,
   { device, group, expiringWithin, revoked }: CredentialFilter,
-  { now, after, limit }: { readonly now: Millis; readonly after?: string; readonly limit: number },
+  { now, after, limit }: { readonly now: Millis; readonly after?: string | undefined; readonly limit: number },
 ): Promise<Page<Credential, string>> {
   const keyId = device === undefined ? undefined : (await findDevice(store, device)).keyId;
   const groupId = group === undefined ? undefined : (await findGroup(store, group)).id;
+  const fits = (credential: Credential): boolean =>
+    (groupId === undefined || credential.groupId === groupId) &&
+    (revoked === undefined || (credential.revoked !== undefined) === revoked) &&
+    (expiringWithin === undefined || (credential.notAfter > now && credential.notAfter <= now + expiringWithin));
+  // The index by their end has those that are not revoked.
+  const byEnd = expiringWithin !== undefined && keyId === undefined && revoked !== true;
+  const ends = byEnd ? { since: now + 1, until: now + expiringWithin + 1 } : undefined;
+  if (store.listCredentials && keyId === undefined) return store.listCredentials({ ends, fits, after, limit });
+  if (ends) {
+    const page = await listOf(everyCredentialByEnd(store, ends, after), {
+      fits: ({ credential }) => fits(credential),
+      most: limit,
+      position: ({ cursor }) => cursor,
+    });
+    return { ...page, rows: page.rows.map(({ credential }) => credential) };
+  }
   return listOf(keyId === undefined ? everyCredential(store, after) : inOrder(await store.credentials(keyId), after), {
-    fits: (credential) =>
-      (groupId === undefined || credential.groupId === groupId) &&
-      (revoked === undefined || (credential.revoked !== undefined) === revoked) &&
-      (expiringWithin === undefined || (credential.notAfter > now && credential.notAfter <= now + expiringWithin)),
+    fits,
     most: limit,
     position: ({ serial }) => serial,
   });

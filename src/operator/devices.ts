@@ -20,24 +20,32 @@ import {
   transferred,
 } from '../provision/lifecycle.ts';
 import { ownerNamed } from '../provision/owner.ts';
-import type { Credential, Device, DeviceState, Owner } from '../store/model.ts';
+import type { Credential, Device, Owner } from '../store/model.ts';
 import type { Store, StoreChanges } from '../store/store.ts';
-import { carryOut, carryOutInPieces, type OperatorDeps, type Outcome } from './change.ts';
+import {
+  asStored,
+  carryOut,
+  carryOutInPieces,
+  type OperatorDeps,
+  type Outcome,
+  type RowOptions,
+  requireRevision,
+} from './change.ts';
 import { credentialEffect, lifeEffects, nameOf } from './device-effects.ts';
 import { findDevice, findGroup } from './find.ts';
-import { everyDevice, firstOf, listOf, type Page } from './scan.ts';
+import { requireNoDevice } from './policy-rows.ts';
+import { everyDeviceBy, firstOf } from './scan.ts';
 import { isPlainText, requireReason } from './selectors.ts';
 
 /** `reason` is one line for people: it goes on record with the device and into the audit log. */
-export interface DeviceOptions {
-  readonly dryRun?: boolean | undefined;
+export interface DeviceOptions extends RowOptions {
   readonly reason?: string | undefined;
 }
 
 /**
  * An operation on the device that `which` means (findDevice).
  * @throws FirstbootError operator.not-found, operator.ambiguous, operator.input, operator.conflict (it makes no sense from the
- *   state in which the device is)
+ *   state in which the device is), api.precondition (it is not of `revision` any more)
  */
 export type DeviceOperation = (deps: OperatorDeps, which: string, options?: DeviceOptions) => Promise<Outcome<Device>>;
 
@@ -58,7 +66,8 @@ export const clearAlarms = operation('clear-alarms', alarmsCleared);
 
 /**
  * Gives a device to another owner (written as in a group: a name, or a UUID); that counts when it has been provisioned again.
- * @throws FirstbootError as every DeviceOperation; operator.conflict, too, when the owner's id is that of a device
+ * @throws FirstbootError as every DeviceOperation; operator.conflict, too, when the owner's id is that of a device;
+ *   operator.not-found, when who acts is bound to an owner and nobody knows the new one
  */
 export function transferDevice(
   deps: OperatorDeps,
@@ -75,21 +84,14 @@ export function transferDevice(
 }
 
 /** From now on no device may take the owner's id as its own: its certificate would speak in the owner's name. */
-async function ownerClaim(store: Store, { id, name }: Owner): Promise<NonNullable<StoreChanges['claims']>> {
-  const holder = await store.ownerOfDeviceId(id);
-  if (holder === undefined) return [{ deviceId: id, keyId: nilUuid }];
-  if (holder === nilUuid) return [];
-  const evidence = { owner: name, ownerId: id, device: holder };
-  throw failure(
-    'operator.conflict',
-    evidence,
-    "a device has the owner's id as its device id: give the owner another id",
-  );
+async function ownerClaim(store: Store, owner: Owner): Promise<NonNullable<StoreChanges['claims']>> {
+  const kept = (await requireNoDevice(store, 'owner', owner)) !== undefined;
+  return kept ? [] : [{ deviceId: owner.id, keyId: nilUuid }];
 }
 
 /**
  * Gives what a device is to another manufacturer key: a device that was refused with bind.device-id-taken after a repair, or
- * one that has not come yet, by its whole key id. The old record ends with `successor`, device ids go over.
+ * one that has not come yet, by its whole key id (who is bound to an owner names only what has come). The old record ends with `successor`, device ids go over.
  * @returns the record that goes on
  * @throws FirstbootError as every DeviceOperation
  */
@@ -145,8 +147,8 @@ export async function approveGroup(
     deps,
     async (after: Uuid | undefined) => {
       const now = deps.now();
-      const { rows, next } = await firstOf(everyDevice(deps.store, after), {
-        fits: ({ groupId, state }) => groupId === group.id && state === 'pending',
+      const { rows, next } = await firstOf(everyDeviceBy(deps.store, { by: 'state', value: 'pending' }, after), {
+        fits: ({ groupId }) => groupId === group.id,
         most: limits.operator.page,
         position: ({ keyId }) => keyId,
       });
@@ -170,44 +172,11 @@ export async function approveGroup(
   };
 }
 
-export interface DeviceFilter {
-  readonly state?: DeviceState | undefined;
-  /** Id or name. */
-  readonly group?: string | undefined;
-  /** Id or name. */
-  readonly owner?: string | undefined;
-  /** Only those with open alarms. */
-  readonly alarms?: boolean | undefined;
-  /** A part of the key id, device id, subject, serial number or address, in any case. */
-  readonly text?: string | undefined;
-}
-
-/** Devices in order of key id; `next` is where the next page begins (`after`). */
-export async function listDevices(
-  store: Store,
-  { state, group, owner, alarms = false, text }: DeviceFilter,
-  { after, limit }: { readonly after?: Uuid; readonly limit: number },
-): Promise<Page<Device, Uuid>> {
-  const groupId = group === undefined ? undefined : (await findGroup(store, group)).id;
-  const ownerId = owner === undefined ? undefined : ownerNamed(owner).id;
-  const part = text?.toLowerCase();
-  return listOf(everyDevice(store, after), {
-    fits: (device) =>
-      (state === undefined || device.state === state) &&
-      (groupId === undefined || device.groupId === groupId) &&
-      (ownerId === undefined || (device.assignedOwner?.id ?? device.ownerId) === ownerId) &&
-      (!alarms || device.alarms.length > 0) &&
-      (part === undefined || textsOf(device).some((found) => found.toLowerCase().includes(part))),
-    most: limit,
-    position: ({ keyId }) => keyId,
-  });
-}
-
 function operation(action: string, turn: LifeTurn): DeviceOperation {
   return (deps, which, options = {}) => carryOutTurn(deps, action, turn, which, options);
 }
 
-function carryOutTurn(
+async function carryOutTurn(
   deps: OperatorDeps,
   action: string,
   turn: LifeTurn,
@@ -216,11 +185,12 @@ function carryOutTurn(
   more: { readonly facts?: JsonObject; readonly claims?: () => Promise<NonNullable<StoreChanges['claims']>> } = {},
 ): Promise<Outcome<Device>> {
   const reason = requireReason(options.reason);
-  return carryOut(
+  const outcome = await carryOut(
     deps,
     async () => {
       const now = deps.now();
       const device = await findDevice(deps.store, which);
+      requireRevision(device, options.revision);
       const change: LifeChange = turn(device, await deps.store.credentials(device.keyId), reason, now);
       const next = { ...change.device, updatedAt: now };
       return {
@@ -239,6 +209,7 @@ function carryOutTurn(
     },
     options,
   );
+  return asStored(outcome);
 }
 
 /** A device that is known, or the whole id of a key that is not. */
@@ -270,6 +241,3 @@ function requireOwner(text: string): Owner {
   if (isPlainText(owner.name) && owner.id !== nilUuid) return owner;
   throw failure('operator.input', { field: 'owner' }, 'write the name or the UUID of the new owner');
 }
-
-const textsOf = ({ keyId, deviceId, manufacturer, lastPeer }: Device): readonly string[] =>
-  [keyId, deviceId, manufacturer.subject, manufacturer.serial, lastPeer].filter((text) => text !== undefined);

@@ -4,8 +4,15 @@ export interface Difference {
   readonly text: string;
 }
 
-/** What changes from `before` to `after`, field by field. A field that is undefined is one that is missing. */
+/**
+ * What changes from `before` to `after`, field by field, but for how often they were written. A field that is undefined is one
+ * that is missing.
+ */
 export function differences(before: object, after: object): readonly Difference[] {
+  return fieldsBetween(before, after).filter(({ field }) => field !== 'revision');
+}
+
+function fieldsBetween(before: object, after: object): readonly Difference[] {
   const [left, right] = [
     new Map<string, unknown>(Object.entries(before)),
     new Map<string, unknown>(Object.entries(after)),
@@ -29,5 +36,5 @@ function same(a: unknown, b: unknown): boolean {
   if (a === b) return true;
   if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false;
   if (Array.isArray(a) !== Array.isArray(b)) return false;
-  return differences(a, b).length === 0;
+  return fieldsBetween(a, b).length === 0;
 }

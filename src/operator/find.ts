@@ -3,7 +3,6 @@ import { parseUuid, type Uuid } from '../core/ids.ts';
 import { limits } from '../core/limits.ts';
 import type { Device, EnrollmentGroup, Hub } from '../store/model.ts';
 import type { Store, Table } from '../store/store.ts';
-import { everyDevice } from './scan.ts';
 
 /**
  * The device that an operator means: its key id, a device id (its own, also one that it has left), or the beginning of
@@ -31,28 +30,27 @@ async function byId(store: Store, id: Uuid): Promise<Device | undefined> {
   return keyId === undefined ? undefined : store.device(keyId);
 }
 
-/** There is no index over the beginnings of device ids: all devices are looked through. */
 async function byPrefix(store: Store, prefix: string): Promise<Device | undefined> {
-  const { idPrefix, searched, candidates } = limits.operator;
+  const { idPrefix, rowsSearched, candidates } = limits.operator;
   if (!/^[0-9a-f-]+$/.test(prefix) || prefix.length < idPrefix) {
     const fix = `write a key id, a device id, or the first ${idPrefix} characters or more of one`;
     throw failure('operator.input', { device: shown(prefix) }, fix);
   }
-  const found: Device[] = [];
-  let seen = 0;
-  for await (const device of everyDevice(store)) {
-    if (++seen > searched) throw failure('operator.input', { device: prefix, searched }, 'write the whole id');
-    if (!device.keyId.startsWith(prefix) && !presentId(device).startsWith(prefix)) continue;
-    found.push(device);
-    if (found.length > candidates) break;
+  const found = new Map<Uuid, Device>();
+  for (const device of await store.devices({ after: prefix, limit: candidates + 1 })) {
+    if (device.keyId.startsWith(prefix)) found.set(device.keyId, device);
   }
-  if (found.length > 1)
-    throw ambiguous(
-      'device',
-      prefix,
-      found.map(({ keyId }) => keyId),
-    );
-  return found[0];
+  // A device may have left any number of ids.
+  const ids = await store.deviceIdsFrom(prefix, rowsSearched);
+  if (ids.length === rowsSearched) throw failure('operator.input', { device: prefix }, 'write the whole id');
+  for (const { deviceId, keyId } of ids) {
+    if (found.size > candidates) break;
+    const device = await store.device(keyId);
+    if (device && presentId(device) === deviceId) found.set(keyId, device);
+  }
+  if (found.size > 1) throw ambiguous('device', prefix, [...found.keys()]);
+  const [only] = found.values();
+  return only;
 }
 
 /** The id of a device that goes on under another key is that key's. */

@@ -3,30 +3,45 @@ import type { Uuid } from '../core/ids.ts';
 import { limits } from '../core/limits.ts';
 import type { AccessEntry, DeviceState, EnrollmentGroup } from '../store/model.ts';
 import type { Store } from '../store/store.ts';
-import { carryOut, type OperatorDeps, type Outcome, type Plan } from './change.ts';
+import {
+  asStored,
+  carryOut,
+  type OperatorDeps,
+  type Outcome,
+  type Plan,
+  type RowOptions,
+  requireRevision,
+} from './change.ts';
 import { differences } from './difference.ts';
 import { findGroup } from './find.ts';
-import { requireNewName, requireOperatorManaged } from './policy-rows.ts';
-import { everyAccessEntry, everyDevice } from './scan.ts';
+import { requireSignedLists } from './group-lists.ts';
+import { withKeptKeys } from './kept-keys.ts';
+import { requireNewName, requireNoDevice, requireOperatorManaged } from './policy-rows.ts';
+import { everyAccessEntry } from './scan.ts';
 
 /**
- * Writes a group: a new one, or a known one under its id.
- * @throws FirstbootError operator.conflict (the id or name is taken), operator.not-found (the group, one of its hubs),
- *   operator.file-managed
+ * Writes a group: a new one, or a known one under its id. Keys that are left out ('') stay as they are.
+ * @throws FirstbootError operator.conflict (the id or name is taken, a hub is of another owner, a new owner's id is a device's),
+ *   operator.input (a name that cannot be shown, a revocation list of somebody else), operator.not-found (the group, one of its
+ *   hubs), operator.file-managed, api.precondition (it is not of `revision` any more)
  */
-export function putGroup(
+export async function putGroup(
   deps: OperatorDeps,
   group: EnrollmentGroup,
-  { create, ...options }: { readonly create: boolean; readonly dryRun?: boolean },
+  { create, revision, ...options }: RowOptions & { readonly create: boolean },
 ): Promise<Outcome<EnrollmentGroup>> {
-  return carryOut(
+  const outcome = await carryOut(
     deps,
     async () => {
-      const next: EnrollmentGroup = { ...group, source: 'operator' };
       const known = create ? undefined : await findGroup(deps.store, group.id);
       if (known) requireOperatorManaged('group', known);
+      const written = withKeptKeys(group, known);
+      const next: EnrollmentGroup = { ...written, source: 'operator', revision: known?.revision ?? 0 };
+      requireRevision(next, revision);
       requireNewName('group', next, await deps.store.groups.list(), create);
+      requireSignedLists(next);
       await requireHubs(deps.store, next);
+      if (next.owner.id !== known?.owner.id) await requireNoDevice(deps.store, 'owner', next.owner);
       const changed = known ? differences(known, next) : [];
       return {
         action: create ? 'group.create' : 'group.update',
@@ -45,19 +60,21 @@ export function putGroup(
     },
     options,
   );
+  return asStored(outcome);
 }
 
-/** @throws FirstbootError operator.not-found, operator.ambiguous, operator.file-managed */
-export function setGroupEnabled(
+/** @throws FirstbootError operator.not-found, operator.ambiguous, operator.file-managed, api.precondition */
+export async function setGroupEnabled(
   deps: OperatorDeps,
   which: string,
-  { enabled, ...options }: { readonly enabled: boolean; readonly dryRun?: boolean },
+  { enabled, revision, ...options }: RowOptions & { readonly enabled: boolean },
 ): Promise<Outcome<EnrollmentGroup>> {
-  return carryOut(
+  const outcome = await carryOut(
     deps,
     async () => {
       const group = await findGroup(deps.store, which);
       requireOperatorManaged('group', group);
+      requireRevision(group, revision);
       const next = { ...group, enabled };
       const now = enabled ? 'its devices are let in' : 'none of its devices is let in';
       return {
@@ -72,21 +89,24 @@ export function setGroupEnabled(
     },
     options,
   );
+  return asStored(outcome);
 }
 
 /**
  * Deletes a group with its long lists. In one piece; when the lists are longer than limits.operator.commitRows the group is
  * disabled first and the lists go piece by piece, so that nobody comes in while a deny list is half gone. Its devices stay
  * on record, and belong to whatever group takes them at their next try.
- * @throws FirstbootError operator.not-found, operator.ambiguous, operator.file-managed, operator.conflict (it has devices)
+ * @throws FirstbootError operator.not-found, operator.ambiguous, operator.file-managed, operator.conflict (it has devices),
+ *   api.precondition
  */
 export async function deleteGroup(
   deps: OperatorDeps,
   which: string,
-  { force = false, ...options }: { readonly force?: boolean; readonly dryRun?: boolean } = {},
+  { force = false, revision, ...options }: RowOptions & { readonly force?: boolean | undefined } = {},
 ): Promise<Outcome<EnrollmentGroup>> {
   const { store } = deps;
   const { group } = await deletable(store, which, force);
+  requireRevision(group, revision);
   if (options.dryRun !== true) {
     for (let rows = await listedIn(store, group.id); rows.length > commitRows; rows = await listedIn(store, group.id)) {
       await carryOut(deps, async () => shortening(await findGroup(store, group.id), rows.slice(0, commitRows)));
@@ -124,9 +144,9 @@ export async function listGroups(store: Store): Promise<readonly GroupCount[]> {
   const counts = new Map<Uuid, Record<DeviceState, number>>();
   const groups = await store.groups.list();
   for (const { id } of groups) counts.set(id, nobody());
-  for await (const { groupId, state } of everyDevice(store)) {
-    const count = counts.get(groupId);
-    if (count) count[state]++;
+  for (const { groupId, state, count } of await store.deviceCounts()) {
+    const devices = counts.get(groupId);
+    if (devices) devices[state] += count;
   }
   return groups.map((group) => ({ group, devices: counts.get(group.id) ?? nobody() }));
 }
@@ -141,10 +161,16 @@ const nobody = (): Record<DeviceState, number> => ({
   decommissioned: 0,
 });
 
-async function requireHubs(store: Store, { name, hubs }: EnrollmentGroup): Promise<void> {
-  for (const hub of hubs) {
-    if (await store.hubs.get(hub)) continue;
-    throw failure('operator.not-found', { group: name, hub }, 'create the hub first, or take it out of the group');
+async function requireHubs(store: Store, { name, owner, hubs }: EnrollmentGroup): Promise<void> {
+  for (const id of hubs) {
+    const hub = await store.hubs.get(id);
+    if (!hub) {
+      const fix = 'create the hub first, or take it out of the group';
+      throw failure('operator.not-found', { group: name, hub: id }, fix);
+    }
+    if (hub.ownerId === undefined || hub.ownerId === owner.id) continue;
+    const fix = 'the hub is of another owner: take one of this owner, or one that is everybody’s';
+    throw failure('operator.conflict', { group: name, hub: hub.name, owner: owner.name }, fix);
   }
 }
 
@@ -161,9 +187,8 @@ async function deletable(
 }
 
 async function countDevices(store: Store, groupId: Uuid): Promise<number> {
-  let count = 0;
-  for await (const device of everyDevice(store)) if (device.groupId === groupId) count++;
-  return count;
+  const ofGroup = (await store.deviceCounts()).filter((row) => row.groupId === groupId);
+  return ofGroup.reduce((sum, { count }) => sum + count, 0);
 }
 
 /** One more than fits into a piece tells that there is more. */

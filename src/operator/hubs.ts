@@ -2,28 +2,31 @@ import { failure } from '../core/errors.ts';
 import type { Uuid } from '../core/ids.ts';
 import type { Hub } from '../store/model.ts';
 import type { Store } from '../store/store.ts';
-import { carryOut, type OperatorDeps, type Outcome } from './change.ts';
+import { asStored, carryOut, type OperatorDeps, type Outcome, type RowOptions, requireRevision } from './change.ts';
 import { differences } from './difference.ts';
 import { findHub } from './find.ts';
-import { requireNewName, requireOperatorManaged } from './policy-rows.ts';
-import { everyDevice } from './scan.ts';
+import { requireNewName, requireNoDevice, requireOperatorManaged } from './policy-rows.ts';
 
 /**
  * Writes a hub: a new one, or a known one under its id.
- * @throws FirstbootError operator.conflict (the id or name is taken), operator.not-found, operator.file-managed
+ * @throws FirstbootError operator.conflict (the id or name is taken, the id is a device's), operator.input (the name cannot be
+ *   shown), operator.not-found, operator.file-managed, api.precondition (it is not of `revision` any more)
  */
-export function putHub(
+export async function putHub(
   deps: OperatorDeps,
   hub: Hub,
-  { create, ...options }: { readonly create: boolean; readonly dryRun?: boolean },
+  { create, revision, ...options }: RowOptions & { readonly create: boolean },
 ): Promise<Outcome<Hub>> {
-  return carryOut(
+  const outcome = await carryOut(
     deps,
     async () => {
-      const next: Hub = { ...hub, source: 'operator' };
       const known = create ? undefined : await findHub(deps.store, hub.id);
+      const ownerId = hub.ownerId ?? known?.ownerId;
+      const next: Hub = { ...hub, source: 'operator', ownerId, revision: known?.revision ?? 0 };
       if (known) requireOperatorManaged('hub', known);
+      requireRevision(next, revision);
       requireNewName('hub', next, await deps.store.hubs.list(), create);
+      if (create) await requireNoDevice(deps.store, 'hub', next);
       const changed = known ? differences(known, next) : [];
       return {
         action: create ? 'hub.create' : 'hub.update',
@@ -38,19 +41,24 @@ export function putHub(
     },
     options,
   );
+  return asStored(outcome);
 }
 
-/** @throws FirstbootError operator.not-found, operator.file-managed, operator.conflict (a group sends devices there) */
+/**
+ * @throws FirstbootError operator.not-found, operator.file-managed, operator.conflict (a group sends devices there),
+ *   api.precondition
+ */
 export function deleteHub(
   deps: OperatorDeps,
   which: string,
-  options: { readonly dryRun?: boolean } = {},
+  { revision, ...options }: RowOptions = {},
 ): Promise<Outcome<Hub>> {
   return carryOut(
     deps,
     async () => {
       const hub = await findHub(deps.store, which);
       requireOperatorManaged('hub', hub);
+      requireRevision(hub, revision);
       const users = (await deps.store.groups.list()).filter(({ hubs }) => hubs.includes(hub.id));
       if (users.length > 0) {
         const groups = users.map(({ name }) => name).join(', ');
@@ -80,8 +88,8 @@ export interface HubCount {
 export async function listHubs(store: Store): Promise<readonly HubCount[]> {
   const [hubs, groups] = [await store.hubs.list(), await store.groups.list()];
   const devices = new Map<Uuid, number>();
-  for await (const { hubId } of everyDevice(store)) {
-    if (hubId !== undefined) devices.set(hubId, (devices.get(hubId) ?? 0) + 1);
+  for (const { hubId, count } of await store.deviceCounts()) {
+    if (hubId !== undefined) devices.set(hubId, (devices.get(hubId) ?? 0) + count);
   }
   return hubs.map((hub) => ({
     hub,

@@ -1,6 +1,8 @@
 import { failure } from '../core/errors.ts';
-import type { Uuid } from '../core/ids.ts';
+import { nilUuid, type Uuid } from '../core/ids.ts';
 import type { PolicyOrigin } from '../store/model.ts';
+import type { Store } from '../store/store.ts';
+import { isPrintable } from './selectors.ts';
 
 type Kind = 'group' | 'hub';
 
@@ -10,13 +12,13 @@ export function requireOperatorManaged(
   { id, name, source }: { readonly id: Uuid; readonly name: string; readonly source: PolicyOrigin },
 ): void {
   if (source === 'operator') return;
-  const fix = `change the ${kind} in its file and start the service again: at every start the file wins`;
+  const fix = `change the ${kind} in its file, which wins at every start and reload`;
   throw failure('operator.file-managed', { [kind]: name, id }, fix);
 }
 
 /**
- * That no other row has the name, and, for a new one, none has the id.
- * @throws FirstbootError operator.conflict
+ * That the name can be shown, no other row has it, and, for a new one, none has the id.
+ * @throws FirstbootError operator.conflict, operator.input
  */
 export function requireNewName(
   kind: Kind,
@@ -24,6 +26,9 @@ export function requireNewName(
   rows: readonly { readonly id: Uuid; readonly name: string }[],
   create: boolean,
 ): void {
+  if (!isPrintable(name)) {
+    throw failure('operator.input', { field: 'name', [kind]: id }, 'write one line, without control characters');
+  }
   const sameId = create ? rows.find((row) => row.id === id) : undefined;
   if (sameId) {
     throw failure('operator.conflict', { [kind]: sameId.name, id }, `there is a ${kind} of this id: update that one`);
@@ -32,4 +37,21 @@ export function requireNewName(
   if (namesake) {
     throw failure('operator.conflict', { [kind]: name, id: namesake.id }, `another ${kind} has this name: choose one`);
   }
+}
+
+/**
+ * That no device has the id of a hub or an owner as its own: it would be kept out, and its certificate would speak in their name.
+ * @returns nilUuid: the id is kept for the owner already
+ * @throws FirstbootError operator.conflict
+ */
+export async function requireNoDevice(
+  store: Pick<Store, 'ownerOfDeviceId'>,
+  kind: 'hub' | 'owner',
+  { id, name }: { readonly id: Uuid; readonly name: string },
+): Promise<Uuid | undefined> {
+  const holder = await store.ownerOfDeviceId(id);
+  if (holder === undefined || (holder === nilUuid && kind === 'owner')) return holder;
+  const evidence = { [kind]: name, [`${kind}Id`]: id, ...(holder !== nilUuid && { device: holder }) };
+  const whose = holder === nilUuid ? `an owner has the ${kind}'s id` : `a device has the ${kind}'s id as its device id`;
+  throw failure('operator.conflict', evidence, `${whose}: give the ${kind} another id`);
 }

@@ -37,9 +37,13 @@ export function normalSerial(text: string): string | undefined {
   return serialText(fromHex(text.length % 2 === 0 ? text : `0${text}`));
 }
 
-/** A text that can be shown in one line: not empty, not too long, no control characters. */
+/** A text that can be shown in one line: not empty, not too long, printable. */
 export const isPlainText = (text: string): boolean =>
-  text.length > 0 && text.length <= limits.policy.text && !/\p{Cc}/u.test(text);
+  text.length > 0 && text.length <= limits.policy.text && isPrintable(text);
+
+/** No control characters, line ends or halves of characters, nothing that turns text round or cannot be seen; joiners belong to scripts. */
+export const isPrintable = (text: string): boolean =>
+  !/[\p{Cc}\p{Cs}\p{Zl}\p{Zp}]|(?![\u200c\u200d])\p{Cf}/u.test(text);
 
 /** @throws FirstbootError operator.input when there is a reason that cannot be shown in one line */
 export function requireReason(reason: string | undefined): string | undefined {

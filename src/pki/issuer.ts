@@ -19,6 +19,11 @@ export interface Authority {
   readonly issuers: readonly Issuer[];
 }
 
+/** The authority as it is now: whoever works with it asks again each time, for it may be replaced while the service runs. */
+export interface AuthoritySource {
+  readonly current: Authority;
+}
+
 /** A certificate chain with its key: DER, leaf first, no root. */
 export interface KeyedChain {
   readonly chain: readonly Uint8Array[];

@@ -10,6 +10,7 @@ import { DeviceRecord } from './device-record.ts';
 import { changeDevice, enrolled, seen } from './devices.ts';
 import { withNearestGroup } from './handshake.ts';
 import { match } from './match.ts';
+import { ownerOf } from './owner.ts';
 import type { ProvisionerDeps } from './ports.ts';
 import type { SessionRecord } from './session-record.ts';
 import { type Admitted, judgeAgain, type Standing } from './standing.ts';
@@ -56,7 +57,8 @@ export async function admitPeer(
   const matched = match(attestation, policy, now, known);
   if (!matched.ok) return { ...matched, stage: 'match' };
   const { group, by } = matched.value;
-  record.agreed('match', { group: group.name, groupId: group.id, ...by }, undefined, now);
+  const place = { group: group.name, groupId: group.id, ownerId: known ? ownerOf(known, group).id : group.owner.id };
+  record.agreed('match', { ...place, ...by }, undefined, now);
 
   const access = await readAccess(store, group, listed, asksAdmission(group, known));
   const admitted = admit(group, known, access, listed);

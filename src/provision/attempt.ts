@@ -96,9 +96,14 @@ export class Recorder {
     return this.byKey.get(keyId);
   }
 
-  /** A new attempt with one session; `at` is when that session began. */
-  start(at: Millis, keyId: Uuid | undefined, now: Millis): OpenAttempt {
-    const attempt = emptyAttempt(uuidV7(at, this.deps.random), keyId);
+  /** For an attempt whose first session began `at`. */
+  newId(at: Millis): Uuid {
+    return uuidV7(at, this.deps.random);
+  }
+
+  /** A new attempt with one session. */
+  start(id: Uuid, keyId: Uuid | undefined, now: Millis): OpenAttempt {
+    const attempt = emptyAttempt(id, keyId);
     attempt.sessions = 1;
     this.admit(attempt, now);
     return attempt;
@@ -117,6 +122,7 @@ export class Recorder {
   note(attempt: OpenAttempt, entry: AttemptEntry, device: Device | undefined): void {
     if (attempt.closed || (attempt.entries >= limits.provision.attemptEntries && entry.type !== 'closed')) return;
     attempt.entries++;
+    attempt.place = placeIn(entry) ?? attempt.place;
     attempt.buffer.push(entry);
     if (!this.due.has(attempt)) this.due.set(attempt, entry.at + limits.provision.entryDelay);
     try {
@@ -128,8 +134,8 @@ export class Recorder {
 
   close(attempt: OpenAttempt, closing: Closing, device: Device | undefined, now: Millis): void {
     if (attempt.closed) return;
-    const { bytesIn, bytesOut } = attempt;
-    this.note(attempt, { at: now, type: 'closed', ...closing, bytesIn, bytesOut }, device);
+    const { bytesIn, bytesOut, place } = attempt;
+    this.note(attempt, { at: now, type: 'closed', ...closing, bytesIn, bytesOut, ...place }, device);
     attempt.closed = true;
     this.open.delete(attempt);
     this.waiting.delete(attempt);
@@ -203,6 +209,7 @@ export class Recorder {
     const attempt = emptyAttempt(id, keyId);
     attempt.entries = entries.length;
     attempt.progress = progressOf(entries);
+    attempt.place = entries.map(placeIn).findLast((place) => place !== undefined);
     this.admit(attempt, now);
     this.waiting.set(attempt, lastAt + limits.provision.run);
   }
@@ -220,6 +227,8 @@ export interface OpenAttempt {
   readonly keyId: Uuid | undefined;
   sessions: number;
   progress: Progress;
+  /** Which group it was matched to, and whose the device is. */
+  place: Place | undefined;
   readonly buffer: AttemptEntry[];
   /** Entries noted so far, flushed ones included. */
   entries: number;
@@ -228,6 +237,18 @@ export interface OpenAttempt {
   closed: boolean;
   /** The last write, so that entries keep their order. */
   writing: Promise<void>;
+}
+
+interface Place {
+  readonly groupId?: Uuid;
+  readonly ownerId?: Uuid;
+}
+
+/** What stage match has put on record, if this is its entry. */
+function placeIn(entry: AttemptEntry): Place | undefined {
+  if (entry.type !== 'stage' || entry.stage !== 'match' || entry.result !== 'ok') return undefined;
+  const { groupId, ownerId } = entry.facts;
+  return { ...(typeof groupId === 'string' && { groupId }), ...(typeof ownerId === 'string' && { ownerId }) };
 }
 
 interface LeftOpen {
@@ -243,6 +264,7 @@ function emptyAttempt(id: Uuid, keyId: Uuid | undefined): OpenAttempt {
     keyId,
     sessions: 0,
     progress: noProgress,
+    place: undefined,
     buffer: [],
     entries: 0,
     bytesIn: 0,

@@ -29,7 +29,9 @@ export async function raiseAlarm(
   const { keyId } = device.present;
   const alarm: DeviceAlarm = { at: now, kind, evidence };
   record.note({ at: now, type: 'alarm', kind, evidence });
-  log.warn({ keyId, kind, ...evidence, group: group.name, answer: group.clones }, 'a manufacturer key may be cloned');
+  const { attemptId } = record;
+  const facts = { attemptId, keyId, kind, ...evidence, group: group.name, answer: group.clones };
+  log.warn(facts, 'a manufacturer key may be cloned');
   // One return alone may be a power cut: the device came with its new id before it had stored it, and woke up with the old one.
   const certain = kind === 'two-places' || Number(evidence.returns) > 1;
   if (group.clones === 'alarm' || !certain || device.present.state !== 'active') {

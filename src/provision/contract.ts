@@ -31,6 +31,8 @@ export interface OfferEvidence {
  * may ask (in any order a real device uses); the edge reports what happened around them. Every call records before it returns.
  */
 export interface ProvisioningSession {
+  /** The attempt that it is on record under, or would be: for the log. */
+  readonly attemptId: Uuid;
   /** The edge: the ClientHello (or the cookie) has arrived. */
   offered(offer: OfferEvidence, now: Millis): void;
   /** The edge: the peer named a pre-shared key; `known`: it was found, and the handshake goes on with it. */

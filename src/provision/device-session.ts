@@ -71,6 +71,10 @@ export class DeviceSession implements ProvisioningSession {
     this.record = record;
   }
 
+  get attemptId(): Uuid {
+    return this.record.attemptId;
+  }
+
   offered(offer: OfferEvidence, now: Millis): void {
     this.offer = offer;
     const { version, cipherSuites, groups, signatureAlgorithms, serverName } = offer;
@@ -263,7 +267,8 @@ export class DeviceSession implements ProvisioningSession {
     csr: CheckedCsr,
     now: Millis,
   ): Promise<Decision<IssuedCertificate>> {
-    const { authority, random } = this.deps;
+    const { random } = this.deps;
+    const authority = this.deps.authority.current;
     const before = device.present;
     const served = (record: Device): Device => afterStep(record, 'credentials', now);
     const flush = (): Promise<void> => {
@@ -346,7 +351,7 @@ export class DeviceSession implements ProvisioningSession {
     try {
       return await work();
     } catch (error) {
-      const about = { keyId: this.record.device?.keyId, stage: this.stage };
+      const about = { attemptId: this.attemptId, keyId: this.record.device?.keyId, stage: this.stage };
       return { ok: false, refusal: refusalOfFault(error, this.deps.log, about) };
     }
   }
@@ -376,7 +381,8 @@ export class DeviceSession implements ProvisioningSession {
     try {
       this.record.device = await device.write(now);
     } catch (error) {
-      this.deps.log.warn({ keyId: device.present.keyId, error }, 'the record of a device could not be written');
+      const about = { attemptId: this.attemptId, keyId: device.present.keyId };
+      this.deps.log.warn({ ...about, error }, 'the record of a device could not be written');
     }
   }
 

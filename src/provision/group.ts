@@ -15,6 +15,7 @@ export const enrollmentGroup = ({
   }): EnrollmentGroup => ({
   enabled: true,
   source: 'file',
+  revision: 0,
   admission: 'auto',
   allow: [],
   deny: [],

@@ -3,7 +3,7 @@ import type { Uuid } from '../core/ids.ts';
 import type { Log } from '../core/log.ts';
 import type { RandomSource } from '../core/random.ts';
 import type { Secret } from '../core/secret.ts';
-import type { Authority } from '../pki/issuer.ts';
+import type { AuthoritySource } from '../pki/issuer.ts';
 import type { AttemptEntry, Device, EnrollmentGroup, Hub, Owner } from '../store/model.ts';
 import type { Store } from '../store/store.ts';
 import type { PolicySource } from './policy.ts';
@@ -13,7 +13,7 @@ export interface ProvisionerDeps {
   readonly store: Store;
   readonly policy: PolicySource;
   /** Signs identity certificates. */
-  readonly authority: Authority;
+  readonly authority: AuthoritySource;
   readonly tokens: TokenSource;
   /** For groups whose hubs a webhook allocates. */
   readonly allocation?: AllocationSource;

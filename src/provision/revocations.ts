@@ -1,6 +1,7 @@
+import { equalBytes } from '../core/bytes.ts';
 import type { Millis } from '../core/clock.ts';
 import { limits } from '../core/limits.ts';
-import type { Authority, Issuer } from '../pki/issuer.ts';
+import type { AuthoritySource, Issuer } from '../pki/issuer.ts';
 import { createCrl } from '../pki/revocation.ts';
 import { keyIdOf } from '../pki/roll-over.ts';
 import type { Credential } from '../store/model.ts';
@@ -38,23 +39,27 @@ export function createRevocations({
   authority,
 }: {
   readonly store: Store;
-  readonly authority: Authority;
+  readonly authority: AuthoritySource;
 }): Revocations {
   const lists = new Map<string, IssuerList>();
   const listOf = (issuer: Issuer): IssuerList => {
     const keyId = keyIdOf(issuer);
     // Bounded by the issuers there have been: only their key ids come here, whatever strangers ask for.
-    const known = lists.get(keyId) ?? new IssuerList(store, issuer, keyId);
-    lists.set(keyId, known);
-    return known;
+    const known = lists.get(keyId);
+    if (known?.signedBy(issuer)) return known;
+    const list = new IssuerList(store, issuer, keyId);
+    lists.set(keyId, list);
+    return list;
   };
   return {
     async current(now, issuerKeyId) {
-      const issuer = authority.issuers.find((each, at) => (issuerKeyId ? keyIdOf(each) === issuerKeyId : at === 0));
+      const issuer = authority.current.issuers.find((each, at) =>
+        issuerKeyId ? keyIdOf(each) === issuerKeyId : at === 0,
+      );
       return issuer && listOf(issuer).current(now);
     },
-    latest: async (now) => (await listOf(authority.issuing).current(now)).der,
-    all: (now) => Promise.all(authority.issuers.map((issuer) => listOf(issuer).current(now))),
+    latest: async (now) => (await listOf(authority.current.issuing).current(now)).der,
+    all: (now) => Promise.all(authority.current.issuers.map((issuer) => listOf(issuer).current(now))),
   };
 }
 
@@ -70,6 +75,11 @@ class IssuerList {
     this.store = store;
     this.issuer = issuer;
     this.keyId = keyId;
+  }
+
+  /** Whether its authority still is the same, certificate and all. */
+  signedBy({ certificate }: Issuer): boolean {
+    return equalBytes(this.issuer.certificate.der, certificate.der);
   }
 
   /** Whoever asks while it is worked on waits for the same list. */

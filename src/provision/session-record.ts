@@ -33,6 +33,8 @@ export class SessionRecord {
   private keyId: Uuid | undefined;
   private peerRefusal: Refusal | undefined;
   private ended = false;
+  /** The id of the first attempt that this session begins, if it begins one. */
+  private reserved: Uuid | undefined;
   /** The device's record as it is now, for listeners and for the verdict. */
   device: Device | undefined;
 
@@ -44,6 +46,10 @@ export class SessionRecord {
   /** Where the session comes from. */
   get peer(): string {
     return this.opening.peer;
+  }
+
+  get attemptId(): Uuid {
+    return (this.attempt ?? this.ofKey())?.id ?? this.firstId();
   }
 
   note(entry: AttemptEntry): void {
@@ -140,9 +146,15 @@ export class SessionRecord {
   private beginAttempt(now: Millis): OpenAttempt {
     // A session that has had an attempt already begins another run in its middle.
     const at = this.attempt ? now : this.opening.at;
-    const attempt = this.recorder.start(at, this.keyId, now);
+    const id = this.attempt ? this.recorder.newId(at) : this.firstId();
+    const attempt = this.recorder.start(id, this.keyId, now);
     this.take(attempt, { ...this.opening, at, type: 'opened' });
     return attempt;
+  }
+
+  private firstId(): Uuid {
+    this.reserved ??= this.recorder.newId(this.opening.at);
+    return this.reserved;
   }
 
   private joinAttempt(attempt: OpenAttempt, now: Millis): void {

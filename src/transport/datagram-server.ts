@@ -18,7 +18,8 @@ export interface DatagramServerOptions extends Omit<CoapServerOptions, 'host' | 
 export class DatagramServer {
   private readonly options: DatagramServerOptions;
   private readonly peers = new Map<string, PeerSlot>();
-  private readonly halfOpen = new HalfOpenSessions();
+  private readonly handshakes = new HalfOpenSessions();
+  private accepting = true;
 
   constructor(options: DatagramServerOptions) {
     this.options = options;
@@ -27,6 +28,15 @@ export class DatagramServer {
   /** Addresses that have a session or a handshake. */
   get sessions(): number {
     return this.peers.size;
+  }
+
+  get halfOpen(): number {
+    return this.handshakes.size;
+  }
+
+  /** From now on ClientHellos are left unanswered. */
+  refuseNew(): void {
+    this.accepting = false;
   }
 
   /** Says goodbye to every peer. */
@@ -52,6 +62,7 @@ export class DatagramServer {
 
   /** RFC 6347 §4.2.1 and §4.2.8: nothing is allocated or replaced before the cookie has come back. */
   private firstContact(peer: string, datagram: Buffer): void {
+    if (!this.accepting) return;
     if (!this.peers.has(peer) && this.peers.size >= limits.secure.sessions) return;
     const result = this.options.context().listen(peer, datagram, this.options.timers.now());
     if (result.type === 'reply') this.options.transmit(result.datagram, peer);
@@ -74,14 +85,14 @@ export class DatagramServer {
       idle: this.options.idle,
       owner: this.options.owner,
       onEstablished: () => {
-        this.halfOpen.settled(session);
+        this.handshakes.settled(session);
         const replaced = slot.current;
         slot.current = handshake;
         slot.candidate = undefined;
         replaced?.session.abort({ reason: 'replaced' });
       },
       onClosed: () => {
-        this.halfOpen.settled(session);
+        this.handshakes.settled(session);
         if (slot.candidate === handshake) slot.candidate = undefined;
         if (slot.current === handshake) slot.current = undefined;
         if (!slot.candidate && !slot.current && this.peers.get(peer) === slot) this.peers.delete(peer);
@@ -89,7 +100,7 @@ export class DatagramServer {
     });
     const handshake: Handshake = { session, hello: Buffer.from(hello) };
     slot.candidate = handshake;
-    this.halfOpen.add(session);
+    this.handshakes.add(session);
     session.start();
   }
 }

@@ -8,6 +8,10 @@ import type { LiveSession } from './session.ts';
 export class HalfOpenSessions {
   private readonly waiting = new Set<LiveSession>();
 
+  get size(): number {
+    return this.waiting.size;
+  }
+
   add(session: LiveSession): void {
     const [oldest] = this.waiting;
     if (oldest && this.waiting.size >= limits.secure.halfOpen) {

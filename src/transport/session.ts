@@ -53,6 +53,14 @@ export interface CoapServer {
   close(): Promise<void>;
 }
 
+/** A server whose sessions begin with a handshake. */
+export interface SecureServer extends CoapServer {
+  /** Sessions whose handshake is not finished. */
+  readonly halfOpen: number;
+  /** Whoever has no session gets none from now on; those that have one keep it. */
+  refuseNew(): void;
+}
+
 /** A connection with a clock: the one place where its deadlines become timers. */
 export class LiveSession implements Session {
   readonly transport: 'coaps' | 'coaps+tcp';

@@ -8,14 +8,14 @@ import type { RandomSource } from '../core/random.ts';
 import type { Association } from '../secure/association.ts';
 import { HalfOpenSessions } from './half-open.ts';
 import { listenError } from './listen-error.ts';
-import { type CoapServer, type CoapServerOptions, LiveSession, type SessionOwner } from './session.ts';
+import { type CoapServerOptions, LiveSession, type SecureServer, type SessionOwner } from './session.ts';
 import { type MakeTap, noTap } from './tap.ts';
 
 /** Pending connections the kernel holds for us: a small queue costs a storm of first boots whole seconds. */
 const backlog = 4096;
 
 /** CoAP over TLS over TCP (coaps+tcp, RFC 8323 §8.2). */
-export async function listenTcp(options: CoapServerOptions): Promise<CoapServer> {
+export async function listenTcp(options: CoapServerOptions): Promise<SecureServer> {
   const server = createServer({ noDelay: true, allowHalfOpen: true });
   const listening = new TcpServer(server, options);
   await new Promise<void>((resolve, reject) => {
@@ -26,10 +26,12 @@ export async function listenTcp(options: CoapServerOptions): Promise<CoapServer>
   return listening;
 }
 
-class TcpServer implements CoapServer {
+class TcpServer implements SecureServer {
   private readonly server: Server;
   private readonly open = new Set<LiveSession>();
-  private readonly halfOpen = new HalfOpenSessions();
+  private readonly handshakes = new HalfOpenSessions();
+  private closed: Promise<void> | undefined;
+  private boundPort = 0;
 
   constructor(server: Server, options: CoapServerOptions) {
     this.server = server;
@@ -38,7 +40,16 @@ class TcpServer implements CoapServer {
 
   get port(): number {
     const address = this.server.address();
-    return typeof address === 'object' && address ? address.port : 0;
+    if (typeof address === 'object' && address) this.boundPort = address.port;
+    return this.boundPort;
+  }
+
+  get halfOpen(): number {
+    return this.handshakes.size;
+  }
+
+  refuseNew(): void {
+    this.closed ??= new Promise((resolve) => this.server.close(() => resolve()));
   }
 
   get sessions(): number {
@@ -46,9 +57,9 @@ class TcpServer implements CoapServer {
   }
 
   async close(): Promise<void> {
-    const closed = new Promise<void>((resolve) => this.server.close(() => resolve()));
+    this.refuseNew();
     for (const session of [...this.open]) session.close();
-    await closed;
+    await this.closed;
   }
 
   private adopt(socket: Socket, options: CoapServerOptions): void {
@@ -62,14 +73,14 @@ class TcpServer implements CoapServer {
       random: options.random,
       idle: options.idle,
       owner: options.owner,
-      onEstablished: () => this.halfOpen.settled(session),
+      onEstablished: () => this.handshakes.settled(session),
       onClosed: () => {
-        this.halfOpen.settled(session);
+        this.handshakes.settled(session);
         this.open.delete(session);
       },
     });
     this.open.add(session);
-    this.halfOpen.add(session);
+    this.handshakes.add(session);
     session.start();
   }
 }

@@ -171,6 +171,8 @@ describe('a group that is written as YAML', () => {
       provider: 'plgd',
       authorization: { type: 'built-in' },
       source: 'file',
+      ownerId: undefined,
+      revision: 0,
     };
     const group = enrollmentGroup({
       id: '11111111-2222-4333-8444-666666666666',

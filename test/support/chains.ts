@@ -37,6 +37,8 @@ export interface CertificateSpec {
   /** Extended key usage OIDs; undefined: no such extension. */
   readonly usages?: readonly string[];
   readonly keyUsage?: number;
+  /** False: without a subject key identifier. */
+  readonly keyId?: boolean;
   /** The digest this certificate is signed with. */
   readonly hash?: 'SHA-1' | 'SHA-256' | 'SHA-384';
   /** Bytes of padding in an extension nobody knows: makes a certificate large. */
@@ -70,8 +72,8 @@ export async function makeCertificate(spec: CertificateSpec): Promise<Made> {
           : KeyUsageFlags.digitalSignature | KeyUsageFlags.keyAgreement),
       true,
     ),
-    await SubjectKeyIdentifierExtension.create(pair.publicKey),
   ];
+  if (spec.keyId !== false) extensions.push(await SubjectKeyIdentifierExtension.create(pair.publicKey));
   if (spec.issuer) extensions.push(await AuthorityKeyIdentifierExtension.create(issuerKeys.publicKey));
   if (spec.usages) extensions.push(new ExtendedKeyUsageExtension([...spec.usages]));
   if (spec.padding) {

@@ -43,7 +43,7 @@ export class Running {
     const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('FIRSTBOOT_'));
     this.child = spawn(process.execPath, [program, ...args], {
       cwd,
-      env: { ...Object.fromEntries(inherited), NO_COLOR: '1', ...env },
+      env: { ...Object.fromEntries(inherited), NO_COLOR: '1', FIRSTBOOT_API_PORT: '0', ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     this.child.stdout?.setEncoding('utf8').on('data', (text: string) => {

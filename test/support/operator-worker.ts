@@ -1,7 +1,7 @@
-import { applyPolicy } from '../../src/config/apply.ts';
 import { uuidV4 } from '../../src/core/ids.ts';
 import { systemRandom } from '../../src/core/random.ts';
 import { addAccess, removeAccess } from '../../src/operator/access.ts';
+import { applyPolicy } from '../../src/operator/apply-policy.ts';
 import { carryOut, type OperatorDeps, type Outcome } from '../../src/operator/change.ts';
 import { releaseCredentials, revokeCredentials } from '../../src/operator/credentials.ts';
 import {

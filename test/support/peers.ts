@@ -8,6 +8,7 @@ const programs = {
   'coap-client-openssl': { ask: ['-V'], from: 'libcoap3-bin' },
   'coap-client-gnutls': { ask: ['-V'], from: 'libcoap3-bin' },
   'softhsm2-util': { ask: ['--version'], from: 'softhsm2' },
+  chromium: { ask: ['--version'], from: 'chromium' },
   zsh: { ask: ['--version'], from: 'zsh' },
   fish: { ask: ['--version'], from: 'fish' },
 } as const;

@@ -83,6 +83,8 @@ export const testHub = (changes: Partial<Hub> = {}): Hub => ({
   provider: 'plgd.dps',
   authorization: { type: 'built-in' },
   source: 'file',
+  ownerId: undefined,
+  revision: 0,
   ...changes,
 });
 
@@ -98,7 +100,7 @@ export async function openPipeline(options: PipelineOptions = {}): Promise<Pipel
     const deps: ProvisionerDeps = {
       store: wrap(store),
       policy: await PolicySource.load(store, silentLog),
-      authority: pki.authority,
+      authority: { current: pki.authority },
       tokens: options.tokens ?? testTokens,
       random: systemRandom,
       log: silentLog,

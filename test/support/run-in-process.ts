@@ -18,7 +18,7 @@ export async function runInProcess(
   );
   process.exitCode = undefined;
   try {
-    await createProgram('0.0.0').parseAsync([...args], { from: 'user' });
+    await (await createProgram('0.0.0', args)).parseAsync([...args], { from: 'user' });
     return { code: process.exitCode, ...said };
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;

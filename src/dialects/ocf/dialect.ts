@@ -47,7 +47,7 @@ export function createOcfDialect({ log }: OcfDialectDeps): OcfDialect {
         if ('octets' in resource) return await serveOctets(resource, session, request, now, log);
         return await serve(resource, session, request, now, log);
       } catch (error) {
-        log.error({ path: found.value.path, error }, 'an unexpected error');
+        log.error({ attemptId: session.attemptId, path: found.value.path, error }, 'an unexpected error');
         return diagnostic({ code: 'service.internal', evidence: {}, fix: '' });
       }
     },
@@ -76,7 +76,7 @@ async function serve(
   if (payload.length > limits.device.responseBytes) {
     const evidence = { path: resource.path, bytes: payload.length, limit: limits.device.responseBytes };
     const fix = 'give the enrollment group fewer hubs or gateways, shorter chains or shorter tokens';
-    log.error(evidence, `an answer is too long for the device: ${fix}`);
+    log.error({ attemptId: session.attemptId, ...evidence }, `an answer is too long for the device: ${fix}`);
     return reject(refused('service.config', evidence, fix).refusal);
   }
   return {
@@ -101,7 +101,10 @@ async function serveOctets(
   if (!answer.ok) return diagnostic(answer.refusal);
   if (answer.value.length > limits.coap.bodyBytes) {
     const evidence = { path: resource.path, bytes: answer.value.length, limit: limits.coap.bodyBytes };
-    log.info(evidence, 'an answer is too long for CoAP: it is to be had over HTTP');
+    log.info(
+      { attemptId: session.attemptId, ...evidence },
+      'an answer is too long for CoAP: it is to be had over HTTP',
+    );
     return diagnostic({ code: 'service.answer-too-large', evidence, fix: 'get it over HTTP' });
   }
   return { code: 205, payload: answer.value, contentFormat: resource.contentFormat };

@@ -81,7 +81,7 @@ describe('attempts', () => {
   });
 
   it('are looked through a bounded number at a time, when nothing fits', async () => {
-    const count = limits.operator.attemptsSearched + 1;
+    const count = limits.operator.rowsSearched + 1;
     for (let step = 1; step <= count; step++) await bench.store.appendAttempt(attemptId(step), [opened(step)]);
     const page = await listAttempts(bench.store, { text: 'nobody' }, all);
     expect(page).toEqual({ rows: [], next: attemptId(2) });

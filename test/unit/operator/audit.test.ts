@@ -104,7 +104,18 @@ describe('the audit log', () => {
     expect(await seqs({ action: 'dev' })).toEqual([]);
     expect(await seqs({ target: 'thing 1', actor: 'alice' })).toEqual([1, 11, 13, 15, 17, 19]);
     const first = await listAudit(store, { actor: 'bob' }, { limit: 4 });
-    expect([first.rows.map(({ seq }) => seq), first.next]).toEqual([[2, 4, 6, 8], 8]);
-    expect((await listAudit(store, { actor: 'bob' }, { after: 18, limit: 4 })).next).toBeUndefined();
+    expect([first.rows.map(({ seq }) => seq), first.next]).toEqual([[2, 4, 6, 8], '8']);
+    expect((await listAudit(store, { actor: 'bob' }, { after: '18', limit: 4 })).next).toBeUndefined();
+  });
+
+  it('is listed from its end, too, a page at a time', async () => {
+    await write(1201);
+    const last = await listAudit(store, {}, { limit: 700, newest: true });
+    expect([last.rows[0]?.seq, last.rows.at(-1)?.seq, last.next]).toEqual([1201, 502, '502']);
+    const rest = await listAudit(store, {}, { after: '502', limit: 700, newest: true });
+    expect([rest.rows[0]?.seq, rest.rows.at(-1)?.seq, rest.next]).toEqual([501, 1, undefined]);
+    await expect(async () => listAudit(store, {}, { after: 'x', limit: 1 })).rejects.toMatchObject({
+      code: 'operator.input',
+    });
   });
 });

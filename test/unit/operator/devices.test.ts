@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { limits } from '../../../src/core/limits.ts';
+import { listDevices } from '../../../src/operator/device-list.ts';
 import {
   allowReset,
   approveDevice,
@@ -8,7 +9,6 @@ import {
   decommissionDevice,
   disableDevice,
   enableDevice,
-  listDevices,
   quarantineDevice,
   rejectDevice,
   rekeyDevice,

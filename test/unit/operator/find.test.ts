@@ -46,13 +46,44 @@ describe('what an operator names', () => {
     expect((await findDevice(bench.store, 'aaaabbbb-0000-4000-8000-000000000001')).keyId).toBe(one.keyId);
   });
 
+  it('is found by its beginning without looking through the others', async () => {
+    const { keyId } = await bench.putDevice(1, { deviceId: 'bbbbcccc-0000-4000-8000-000000000001' });
+    for (let seed = 1000; seed < 1600; seed++) await bench.putDevice(seed);
+    let rows = 0;
+    const counted = new Proxy(bench.store, {
+      get: (store, name) => {
+        const member = Reflect.get(store, name);
+        if (typeof member !== 'function') return member;
+        return async (...args: unknown[]) => {
+          const found = await member.apply(store, args);
+          rows += Array.isArray(found) ? found.length : 1;
+          return found;
+        };
+      },
+    });
+    expect((await findDevice(counted, 'bbbbcccc-0000')).keyId).toBe(keyId);
+    expect(rows).toBeLessThan(10);
+  });
+
+  it('is no device by the beginning of an id that it has left, and too much when thousands begin so', async () => {
+    const { keyId } = await bench.putDevice(1, { deviceId: someUuid(100) });
+    const id = (n: number): string => `bbbbcccc-0000-4000-8000-${String(n).padStart(12, '0')}`;
+    await bench.store.claimDeviceId(id(0), keyId);
+    await expect(findDevice(bench.store, 'bbbbcccc')).rejects.toMatchObject({ code: 'operator.not-found' });
+    await Promise.all(Array.from({ length: 1000 }, (_, n) => bench.store.claimDeviceId(id(n), keyId)));
+    await expect(findDevice(bench.store, 'bbbbcccc')).rejects.toMatchObject({
+      code: 'operator.input',
+      fix: 'write the whole id',
+    });
+  });
+
   it('is a group or hub by id or whole name', async () => {
     const [group, hub] = [someGroup(1), someHub(2)];
     await bench.store.groups.put(group);
     await bench.store.hubs.put(hub);
-    expect(await findGroup(bench.store, group.id.toUpperCase())).toEqual(group);
-    expect(await findGroup(bench.store, group.name)).toEqual(group);
-    expect(await findHub(bench.store, hub.name)).toEqual(hub);
+    expect(await findGroup(bench.store, group.id.toUpperCase())).toEqual({ ...group, revision: 1 });
+    expect(await findGroup(bench.store, group.name)).toMatchObject({ id: group.id });
+    expect(await findHub(bench.store, hub.name)).toEqual({ ...hub, revision: 1 });
     await expect(findGroup(bench.store, hub.name)).rejects.toMatchObject({
       code: 'operator.not-found',
       fix: `there are: ${group.name}`,

@@ -1,7 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { encodePem } from '../../../src/codec/pem.ts';
+import { nilUuid } from '../../../src/core/ids.ts';
 import { limits } from '../../../src/core/limits.ts';
 import { deleteGroup, listGroups, putGroup, setGroupEnabled } from '../../../src/operator/groups.ts';
+import { x509Attestation } from '../../../src/provision/group.ts';
 import type { EnrollmentGroup } from '../../../src/store/model.ts';
+import { type Made, makeCertificate, makeCrl } from '../../support/chains.ts';
 import { contested, type OperatorBench, openOperatorBench } from '../../support/operator-bench.ts';
 import { someGroup, someHub, someUuid } from '../../support/store-records.ts';
 
@@ -23,7 +27,7 @@ describe('operations on groups', () => {
     const outcome = await create(group(1, { source: 'file' }));
     expect(outcome).toMatchObject({ applied: true, result: { source: 'operator' } });
     expect(outcome.effects).toEqual([`group group 1 is added as ${someUuid(1)}, owner somebody, admission auto`]);
-    expect(await bench.store.groups.get(someUuid(1))).toEqual(group(1));
+    expect(await bench.store.groups.get(someUuid(1))).toEqual(group(1, { revision: 1 }));
     expect(bench.policyChanges()).toBe(1);
     expect(await bench.auditLines()).toMatchObject([{ action: 'group.create', target: `group ${someUuid(1)}` }]);
   });
@@ -41,6 +45,35 @@ describe('operations on groups', () => {
     expect(await bench.auditLines()).toHaveLength(1);
   });
 
+  it("refuse an owner whose id is a device's, and a name that cannot be shown", async () => {
+    const device = await bench.putDevice(20, { deviceId: someUuid(1) });
+    const owner = { id: someUuid(1), name: 'acme' };
+    const refused = { code: 'operator.conflict', evidence: { owner: 'acme', ownerId: owner.id, device: device.keyId } };
+    await expect(create(group(1, { owner }))).rejects.toMatchObject(refused);
+    await create(group(1));
+    await expect(update(group(1, { owner }))).rejects.toMatchObject(refused);
+    await expect(create(group(2, { name: 'a\u202eb' }))).rejects.toMatchObject({ code: 'operator.input' });
+    await bench.store.claimDeviceId(someUuid(2), nilUuid);
+    expect((await create(group(2, { owner: { id: someUuid(2), name: 'bolt' } }))).applied).toBe(true);
+  });
+
+  it('refuse a revocation list that none of its own authorities has signed, also one that stays when they go', async () => {
+    const [root, namesake] = [
+      await makeCertificate({ subject: 'CN=Root', ca: true }),
+      await makeCertificate({ subject: 'CN=Root', ca: true }),
+    ];
+    const lists = [encodePem('X509 CRL', await makeCrl(root, []))];
+    const of = (...anchors: readonly Made[]): EnrollmentGroup => {
+      const x509 = x509Attestation({ anchors: anchors.map(({ der }) => encodePem('CERTIFICATE', der)), crls: lists });
+      return group(1, { attestation: { x509, psk: [], pins: [] } });
+    };
+    const refused = { code: 'operator.input', evidence: { group: 'group 1', field: 'crls', list: 'CN=Root' } };
+    await expect(create(of(namesake))).rejects.toMatchObject(refused);
+    await create(of(namesake, root));
+    await expect(update(of(namesake), true)).rejects.toMatchObject(refused);
+    expect((await update(of(root))).applied).toBe(true);
+  });
+
   it('update a group under its id and say what changes, without showing what may be secret', async () => {
     await create(group(1));
     const next = group(1, { name: 'renamed', admission: 'manual', ownerPsk: 'c2VjcmV0c2VjcmV0c2VjcmV0' });
@@ -51,8 +84,8 @@ describe('operations on groups', () => {
       'group group 1: ownerPsk changes',
     ]);
     expect((await bench.store.groups.get(someUuid(1)))?.name).toBe('group 1');
-    expect(await update(next)).toEqual({ ...dry, applied: true });
-    expect(await bench.store.groups.get(someUuid(1))).toEqual(next);
+    expect(await update(next)).toEqual({ ...dry, applied: true, result: { ...next, revision: 2 } });
+    expect(await bench.store.groups.get(someUuid(1))).toEqual({ ...next, revision: 2 });
     const [, line] = await bench.auditLines();
     expect(line).toMatchObject({ action: 'group.update', detail: { changed: ['admission', 'name', 'ownerPsk'] } });
     expect(JSON.stringify(line)).not.toContain('c2VjcmV0');

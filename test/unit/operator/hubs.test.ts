@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { nilUuid } from '../../../src/core/ids.ts';
 import { deleteHub, listHubs, putHub } from '../../../src/operator/hubs.ts';
 import type { Hub } from '../../../src/store/model.ts';
 import { type OperatorBench, openOperatorBench } from '../../support/operator-bench.ts';
@@ -39,6 +40,20 @@ describe('operations on hubs', () => {
     }
     await expect(deleteHub(bench, 'hub 2')).rejects.toMatchObject({ code: 'operator.file-managed' });
     expect(await bench.auditLines()).toHaveLength(1);
+  });
+
+  it('refuse the id of a device, which would be kept out, that of an owner, and a name that cannot be shown', async () => {
+    const device = await bench.putDevice(20, { deviceId: someUuid(1) });
+    await expect(put(someHub(1), true)).rejects.toMatchObject({
+      code: 'operator.conflict',
+      evidence: { hub: 'hub 1', hubId: someUuid(1), device: device.keyId },
+    });
+    await bench.store.claimDeviceId(someUuid(2), nilUuid);
+    await expect(put(someHub(2), true)).rejects.toMatchObject({ code: 'operator.conflict' });
+    for (const name of ['a\nb', 'a\u001bb', 'a\u202eb', 'a\u2028b', 'a\u00adb', 'a\ud800']) {
+      await expect(put(someHub(3, { name }), true)).rejects.toMatchObject({ code: 'operator.input' });
+    }
+    expect((await put(someHub(3, { name: 'می‌خواهم 👩‍🔧' }), true)).applied).toBe(true);
   });
 
   it('delete one that no group sends devices to', async () => {

@@ -1,9 +1,9 @@
 import { failure } from '../core/errors.ts';
 import type { Uuid } from '../core/ids.ts';
 import { limits } from '../core/limits.ts';
-import { carryOut, type OperatorDeps, type Outcome, type Plan } from '../operator/change.ts';
-import { differences } from '../operator/difference.ts';
 import type { EnrollmentGroup, Hub, PolicyOrigin } from '../store/model.ts';
+import { carryOut, type OperatorDeps, type Outcome, type Plan } from './change.ts';
+import { differences } from './difference.ts';
 
 /** What configuration files say, complete. */
 export interface WrittenPolicy {
@@ -48,6 +48,7 @@ interface Row {
   readonly id: Uuid;
   readonly name: string;
   readonly source: PolicyOrigin;
+  readonly revision: number;
 }
 
 function changesOf<T extends Row>(kind: 'group' | 'hub', present: readonly T[], written: readonly T[]) {
@@ -61,11 +62,12 @@ function changesOf<T extends Row>(kind: 'group' | 'hub', present: readonly T[], 
       throw failure('operator.conflict', evidence, fix);
     }
   }
-  const added = written.filter(({ id }) => !known.has(id));
+  const added = written.flatMap((row) => (known.has(row.id) ? [] : [{ ...row, revision: 0 }]));
   const changed = written.flatMap((row) => {
     const before = known.get(row.id);
-    const fields = before ? differences(before, row).map(({ field }) => field) : [];
-    return fields.length > 0 ? [{ row, fields }] : [];
+    if (before === undefined) return [];
+    const fields = differences(before, row).map(({ field }) => field);
+    return fields.length > 0 ? [{ row: { ...row, revision: before.revision }, fields }] : [];
   });
   const ids = new Set(written.map(({ id }) => id));
   const removed = present.filter(({ id, source }) => source === 'file' && !ids.has(id));

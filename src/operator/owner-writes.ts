@@ -1,0 +1,129 @@
+import { failure } from '../core/errors.ts';
+import { nilUuid, type Uuid } from '../core/ids.ts';
+import type { EnrollmentGroup, Hub, Owner, Webhook } from '../store/model.ts';
+import type { StoreChanges } from '../store/store.ts';
+import { differences } from './difference.ts';
+import { refuseForeignClaims } from './owner-claims.ts';
+import type { OwnerScope } from './owner-scope.ts';
+import { absent, notForOperators } from './owner-tables.ts';
+
+export interface OwnerRights {
+  /**
+   * Whether the owner's people say what their groups know devices by. Who may takes any device whose certificate is public;
+   * so it is only for owners who trust each other. Default: no, admins of the whole service do.
+   */
+  readonly ownersAttest?: boolean | undefined;
+}
+
+/**
+ * Refuses changes of what is not the owner's.
+ * @throws FirstbootError operator.not-found, operator.conflict, api.forbidden
+ */
+export async function requireOwnChanges(scope: OwnerScope, changes: StoreChanges, rights: OwnerRights): Promise<void> {
+  if (changes.newCredentials?.length) notForOperators('commit of new credentials');
+  for (const device of changes.devices ?? []) {
+    const present = await scope.device(device.keyId);
+    // Whoever made a record of a key that has not come yet would decide about somebody else's device.
+    if (!present) {
+      const fix = 'name one that has come; for one that has not yet, ask an admin of the whole service';
+      throw failure('operator.not-found', { device: device.keyId }, fix);
+    }
+    const { assignedOwner } = device;
+    if (assignedOwner && assignedOwner.id !== present.assignedOwner?.id) await requireKnownOwner(scope, assignedOwner);
+  }
+  for (const { serial } of changes.credentials ?? []) {
+    if (!(await scope.credential(serial))) throw absent('credential', serial);
+  }
+  for (const { deviceId, keyId } of changes.claims ?? []) {
+    await requireFree(scope, deviceId, keyId);
+    if (keyId === nilUuid) await requireKnownOwner(scope, { id: deviceId, name: deviceId });
+    else if (!(await scope.device(keyId))) throw absent('device', keyId);
+  }
+  for (const group of changes.groups ?? []) await requireOwnGroup(scope, group, rights);
+  await requireOwnHubs(scope, changes.hubs ?? [], changes.deletedHubs ?? []);
+  await requireOwnWebhooks(scope, changes.webhooks ?? [], changes.deletedWebhooks ?? []);
+  const { access = [], deletedAccess = [], deletedGroups = [] } = changes;
+  const groups = [...deletedGroups, ...new Set([...access, ...deletedAccess].map(({ groupId }) => groupId))];
+  for (const id of groups) if (!(await scope.groups.get(id))) throw absent('group', id);
+}
+
+async function requireFree(scope: OwnerScope, deviceId: Uuid, keyId: Uuid): Promise<void> {
+  const holder = await scope.whole.ownerOfDeviceId(deviceId);
+  if (holder === undefined || holder === keyId || (holder !== nilUuid && (await scope.device(holder)))) return;
+  throw taken('deviceId', deviceId);
+}
+
+/** An owner that is made up may have the id that somebody else's device is going to have. */
+async function requireKnownOwner({ whole, ownerId }: OwnerScope, { id, name }: Owner): Promise<void> {
+  if (id === ownerId || (await whole.groups.list()).some(({ owner }) => owner.id === id)) return;
+  if ((await whole.devicesBy({ by: 'owner', value: id, limit: 1 })).length > 0) return;
+  const fix = 'there is no such owner yet: ask an admin of the whole service';
+  throw failure('operator.not-found', { owner: name }, fix);
+}
+
+/** Of a hub or an owner. Ids that no device has yet are free: devices choose theirs at random. */
+async function requireNoDevice({ whole }: OwnerScope, field: 'hub' | 'owner', id: Uuid): Promise<void> {
+  const holder = await whole.ownerOfDeviceId(id);
+  if (holder === undefined || (holder === nilUuid && field === 'owner')) return;
+  throw taken(field, id);
+}
+
+const taken = (field: string, id: Uuid) =>
+  failure('operator.conflict', { [field]: id }, 'this id is taken: choose another');
+
+async function requireOwnGroup(
+  scope: OwnerScope,
+  group: EnrollmentGroup,
+  { ownersAttest }: OwnerRights,
+): Promise<void> {
+  const { id, name, owner, hubs } = group;
+  if (owner.id !== scope.ownerId) {
+    const fix = 'write groups of your own owner';
+    throw failure('operator.not-found', { group: name, owner: owner.name }, fix);
+  }
+  const all = await scope.whole.groups.list();
+  const present = all.find((row) => row.id === id);
+  if (present && present.owner.id !== scope.ownerId) {
+    throw failure('operator.conflict', { group: name, id }, 'this id is taken: choose another, or none');
+  }
+  for (const hub of hubs) if (!(await scope.hubs.get(hub))) throw absent('hub', hub);
+  if (!present) await requireNoDevice(scope, 'owner', owner.id);
+  const differing = present ? differences(present.attestation, group.attestation).map(({ field }) => field) : ['all'];
+  // What is there already, an admin may have given to several owners.
+  if (differing.length === 0) return;
+  if (!ownersAttest) throw notTheirs(group, differing);
+  refuseForeignClaims(
+    group,
+    all.filter((row) => row.owner.id !== scope.ownerId),
+  );
+}
+
+/** A pin, an authority or an identity may be somebody else's without any record of it. */
+function notTheirs({ name }: EnrollmentGroup, differing: readonly string[]) {
+  const fix =
+    'ask an admin of the whole service to say what this group knows devices by, or to set api.ownersAttest: true';
+  return failure('api.forbidden', { group: name, attestation: differing.join(', ') }, fix);
+}
+
+async function requireOwnHubs(scope: OwnerScope, hubs: readonly Hub[], deleted: readonly Uuid[]): Promise<void> {
+  const { whole, ownerId } = scope;
+  for (const hub of hubs) {
+    const present = await whole.hubs.get(hub.id);
+    if (hub.ownerId !== ownerId || (present && present.ownerId !== ownerId)) throw absent('hub', hub.id);
+    if (!present) await requireNoDevice(scope, 'hub', hub.id);
+  }
+  for (const id of deleted) if ((await whole.hubs.get(id))?.ownerId !== ownerId) throw absent('hub', id);
+}
+
+async function requireOwnWebhooks(
+  scope: OwnerScope,
+  webhooks: readonly Webhook[],
+  deleted: readonly Uuid[],
+): Promise<void> {
+  const { whole, ownerId } = scope;
+  for (const webhook of webhooks) {
+    const present = await whole.webhooks.get(webhook.id);
+    if (webhook.ownerId !== ownerId || (present && present.ownerId !== ownerId)) throw absent('webhook', webhook.id);
+  }
+  for (const id of deleted) await scope.requireWebhook(id);
+}

@@ -1,0 +1,238 @@
+import { fromBase64, toBase64 } from '../core/bytes.ts';
+import { failure } from '../core/errors.ts';
+import { parseUuid, type Uuid, uuidV4 } from '../core/ids.ts';
+import { limits } from '../core/limits.ts';
+import type { RandomSource } from '../core/random.ts';
+import type { Delivery, Webhook } from '../store/model.ts';
+import type { Store } from '../store/store.ts';
+import { asStored, carryOut, type OperatorDeps, type Outcome, type RowOptions, requireRevision } from './change.ts';
+import { differences } from './difference.ts';
+import type { ListPage, WebhookRequest, WebhookView } from './operations.ts';
+import { everyDelivery, type Page } from './scan.ts';
+import { isPlainText } from './selectors.ts';
+
+type Hooks = Pick<Store, 'webhooks' | 'deliveries'>;
+
+/** All, by name. */
+export async function listWebhooks(store: Hooks): Promise<readonly WebhookView[]> {
+  const views: WebhookView[] = [];
+  for (const webhook of await store.webhooks.list()) views.push(await viewOf(store, webhook));
+  return views.toSorted((a, b) => (a.webhook.name < b.webhook.name ? -1 : 1));
+}
+
+/** @throws FirstbootError operator.not-found */
+export const viewWebhook = async (store: Hooks, which: string): Promise<WebhookView> =>
+  viewOf(store, await findWebhook(store, which));
+
+/**
+ * Writes a webhook: a new one, or `which`, of which stays what the request leaves out. The secret is told this once, when it is
+ * a new one: `whsec_` and base64, as Standard Webhooks writes it.
+ * @throws FirstbootError operator.input, operator.not-found, operator.conflict (the name is taken, there are too many),
+ *   api.precondition (it is not of `revision` any more)
+ */
+export async function putWebhook(
+  deps: OperatorDeps & { readonly random: RandomSource; readonly ownerId?: Uuid | undefined },
+  request: WebhookRequest,
+  { which, revision, ...options }: RowOptions & { readonly which?: string },
+): Promise<Outcome<WebhookView & { readonly secret?: string }>> {
+  const { store, now, random, ownerId } = deps;
+  const asked = checkedRequest(request);
+  const made = toBase64(random.bytes(madeSecretBytes));
+  const id = uuidV4(random);
+  const outcome = await carryOut(
+    deps,
+    async () => {
+      const known = which === undefined ? undefined : await findWebhook(store, which);
+      const { name, url } = asked;
+      const next: Webhook = {
+        ...(known ?? { id, ownerId, createdAt: now(), revision: 0 }),
+        name,
+        url,
+        types: asked.types ?? known?.types ?? [],
+        enabled: asked.enabled ?? known?.enabled ?? true,
+        secret: asked.secret ?? known?.secret ?? made,
+      };
+      requireRevision(next, revision);
+      requireRoom(next, await store.webhooks.list(), known === undefined);
+      const changed = known ? differences(known, next) : [];
+      return {
+        action: known ? 'webhook.update' : 'webhook.create',
+        target: `webhook ${next.id}`,
+        detail: { name, host: new URL(url).host, ...(known && { changed: changed.map(({ field }) => field) }) },
+        changes: { webhooks: [next] },
+        effects: known
+          ? changed.map(({ text }) => `webhook ${known.name}: ${text}`)
+          : [`webhook ${name} is added: ${url} is told of ${next.types.join(', ') || 'all events'}`],
+        result: next,
+      };
+    },
+    options,
+  );
+  const { result } = asStored(outcome);
+  const tells = outcome.applied && (which === undefined || asked.secret !== undefined);
+  // A new one that is only foreseen has nothing in the store: nothing can wait for it.
+  const foreseen = !outcome.applied && which === undefined;
+  const view = await viewOf(foreseen ? noDeliveries : store, result);
+  return { ...outcome, result: { ...view, ...(tells && { secret: `${secretPrefix}${result.secret}` }) } };
+}
+
+/** @throws FirstbootError operator.not-found, api.precondition */
+export function deleteWebhook(
+  deps: OperatorDeps,
+  which: string,
+  { revision, ...options }: RowOptions = {},
+): Promise<Outcome<WebhookView>> {
+  return carryOut(
+    deps,
+    async () => {
+      const webhook = await findWebhook(deps.store, which);
+      requireRevision(webhook, revision);
+      const view = await viewOf(deps.store, webhook);
+      const left = view.waiting + view.dead;
+      return {
+        action: 'webhook.delete',
+        target: `webhook ${webhook.id}`,
+        detail: { name: webhook.name },
+        changes: { deletedWebhooks: [webhook.id] },
+        effects: [`webhook ${webhook.name} is deleted${left > 0 ? `, with ${left} events that wait for it` : ''}`],
+        result: view,
+      };
+    },
+    options,
+  );
+}
+
+/**
+ * What waits for a webhook, and what it was not to be had for, in order of event.
+ * @throws FirstbootError operator.not-found
+ */
+export async function listDeliveries(
+  store: Hooks,
+  which: string,
+  { dead, after, limit }: ListPage & { readonly dead?: boolean },
+): Promise<Page<Delivery, string>> {
+  const { id: webhookId } = await findWebhook(store, which);
+  const filter = { ...(dead !== undefined && { dead }), ...(after !== undefined && { after }) };
+  const rows = await store.deliveries({ webhookId, ...filter, limit: limit + 1 });
+  const page = rows.slice(0, limit);
+  return { rows: page, next: rows.length > limit ? page.at(-1)?.event.id : undefined };
+}
+
+/**
+ * Tries dead letters again: one, or all. The outcome says how many.
+ * @throws FirstbootError operator.not-found (also: this event is no dead letter of it)
+ */
+export async function redeliver(
+  deps: OperatorDeps,
+  which: string,
+  { event, dryRun = false }: { readonly event?: string | undefined; readonly dryRun?: boolean | undefined },
+): Promise<Outcome<number>> {
+  const { store, now, actor } = deps;
+  const webhook = await findWebhook(store, which);
+  const effects = (n: number): string[] =>
+    n === 0 ? [] : [`${n} dead letters of webhook ${webhook.name} are tried again`];
+  let count = 0;
+  let lot: Delivery[] = [];
+  const again = async (): Promise<void> => {
+    count += lot.length;
+    if (!dryRun && lot.length > 0) await store.commitDeliveries({ webhookId: webhook.id, put: lot });
+    lot = [];
+  };
+  for await (const letter of everyDelivery(store, webhook.id, { dead: true })) {
+    if (event !== undefined && letter.event.id !== event) continue;
+    lot.push({ ...letter, attempts: 0, dueAt: now() });
+    if (lot.length >= limits.operator.page) await again();
+  }
+  await again();
+  if (event !== undefined && count === 0) {
+    const fix = '`firstboot webhook deliveries --dead` shows them';
+    throw failure('operator.not-found', { webhook: webhook.name, event: event.slice(0, limits.policy.text) }, fix);
+  }
+  if (dryRun || count === 0) return { applied: false, effects: effects(count), result: count };
+  const detail = { name: webhook.name, count, ...(event !== undefined && { event }) };
+  const target = `webhook ${webhook.id}`;
+  await store.commit({ audit: { at: now(), actor, action: 'webhook.redeliver', target, detail } });
+  return { applied: true, effects: effects(count), result: count };
+}
+
+/** @throws FirstbootError operator.not-found, operator.ambiguous: owners may have chosen the same name */
+async function findWebhook(store: Pick<Store, 'webhooks'>, which: string): Promise<Webhook> {
+  const id = parseUuid(which.trim());
+  const byId = id === undefined ? undefined : await store.webhooks.get(id);
+  const [webhook, ...others] = byId ? [byId] : (await store.webhooks.list()).filter(({ name }) => name === which);
+  if (others.length > 0) throw failure('operator.ambiguous', { webhook: which }, 'write its id');
+  if (webhook) return webhook;
+  throw failure(
+    'operator.not-found',
+    { webhook: which.slice(0, limits.api.name) },
+    '`firstboot webhook list` shows them',
+  );
+}
+
+async function viewOf(store: Pick<Store, 'deliveries'>, { secret: _, ...webhook }: Webhook): Promise<WebhookView> {
+  let [waiting, dead] = [0, 0];
+  let lastError: string | undefined;
+  let lastTriedAt = Number.NEGATIVE_INFINITY;
+  for await (const delivery of everyDelivery(store, webhook.id)) {
+    if (delivery.dueAt === undefined) dead++;
+    else waiting++;
+    const triedAt = delivery.lastTriedAt ?? Number.NEGATIVE_INFINITY;
+    if (delivery.error === undefined || triedAt < lastTriedAt) continue;
+    lastError = delivery.error;
+    lastTriedAt = triedAt;
+  }
+  return { webhook, waiting, dead, lastError };
+}
+
+/** @throws FirstbootError operator.input */
+function checkedRequest(request: WebhookRequest): WebhookRequest {
+  const { name, url, types } = request;
+  const wrong = (field: string, fix: string) => failure('operator.input', { field }, fix);
+  if (name.length > limits.api.name || !isPlainText(name)) {
+    throw wrong('name', `write one line of 1 to ${limits.api.name} characters`);
+  }
+  if (url.length > limits.webhooks.url || !isPlainAddress(url)) {
+    throw wrong(
+      'url',
+      `write an http or https URL of at most ${limits.webhooks.url} characters, without a user or password`,
+    );
+  }
+  if (types && (types.length > limits.events.types || !types.every(isEventType))) {
+    throw wrong('types', 'write types like attempt.closed, or how they begin: device');
+  }
+  return { ...request, types: types && [...new Set(types)], secret: checkedSecret(request.secret) };
+}
+
+function checkedSecret(text: string | undefined): string | undefined {
+  if (text === undefined) return undefined;
+  const { secretLeast, secretMost } = limits.webhooks;
+  const base64 = text.startsWith(secretPrefix) ? text.slice(secretPrefix.length) : text;
+  const bytes = /^[A-Za-z0-9+/]+={0,2}$/.test(base64) ? fromBase64(base64) : new Uint8Array();
+  if (bytes.length >= secretLeast && bytes.length <= secretMost) return toBase64(bytes);
+  const fix = `write base64 of ${secretLeast} to ${secretMost} random bytes, or leave it out: one is made then`;
+  throw failure('operator.input', { field: 'secret' }, fix);
+}
+
+function requireRoom({ id, name }: Webhook, rows: readonly Webhook[], isNew: boolean): void {
+  const namesake = rows.find((row) => row.id !== id && row.name === name);
+  if (namesake) {
+    throw failure('operator.conflict', { webhook: name, id: namesake.id }, 'another webhook has this name: choose one');
+  }
+  if (isNew && rows.length >= limits.api.webhooks) {
+    throw failure('operator.conflict', { webhooks: rows.length }, 'delete webhooks that nobody needs any more');
+  }
+}
+
+function isPlainAddress(text: string): boolean {
+  const url = URL.parse(text);
+  return url !== null && /^https?:$/.test(url.protocol) && url.username === '' && url.password === '';
+}
+
+/** A type of events, or how it begins. */
+const isEventType = (text: string): boolean =>
+  text.length <= limits.events.typeCharacters && /^[a-z]+(-[a-z]+)*(\.[a-z]+(-[a-z]+)*)*$/.test(text);
+
+const noDeliveries: Pick<Store, 'deliveries'> = { deliveries: async () => [] };
+
+const secretPrefix = 'whsec_';
+const madeSecretBytes = 32;
