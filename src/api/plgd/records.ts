@@ -1,0 +1,134 @@
+import type { Millis } from '../../core/clock.ts';
+import { errorTable } from '../../core/errors.ts';
+import type { JsonValue } from '../../core/json.ts';
+import { permissions } from '../../core/permissions.ts';
+import type { DeviceView } from '../../operator/operations.ts';
+import { certificateInPem } from '../../pki/certificate.ts';
+import { authorize } from '../../provision/authorize.ts';
+import type { AccessControlEntry } from '../../provision/contract.ts';
+import type { Attempt, AttemptEntry, EnrollmentGroup, Hub } from '../../store/model.ts';
+import { type Message, nanoseconds } from './message.ts';
+
+/** What a record is made of. */
+export interface RecordFacts {
+  readonly view: DeviceView;
+  readonly group: EnrollmentGroup | undefined;
+  readonly hub: Hub | undefined;
+  /** The device's attempts, newest first: each step is taken from the last one that has it. */
+  readonly attempts: readonly Attempt[];
+}
+
+/** A device as plgd's `ProvisioningRecord` message (contract, plgd-service 3.3). Keys are not told. */
+export function recordMessage({ view, group, hub, attempts }: RecordFacts): Message {
+  const { device, owner, credentials } = view;
+  const { certificate, subject } = device.manufacturer;
+  const steps = stepsOf(attempts);
+  return {
+    id: device.keyId,
+    deviceId: device.deviceId ?? '',
+    enrollmentGroupId: device.groupId,
+    owner: owner?.name ?? device.ownerId,
+    localEndpoints: [],
+    creationDate: nanoseconds(device.createdAt),
+    attestation: {
+      date: nanoseconds(device.lastSeenAt ?? device.createdAt),
+      x509: {
+        certificatePem: certificate ?? '',
+        commonName: (certificate && certificateInPem(certificate)?.subject.commonName) ?? subject,
+      },
+    },
+    plgdTime: steps.time,
+    ownership: { status: steps.ownership, owner: device.ownerId },
+    cloud: {
+      status: steps.cloud,
+      providerName: hub?.provider ?? '',
+      gateways: (hub?.gateways ?? []).map((uri) => ({ uri, id: hub?.id ?? '' })),
+      selectedGateway: hub ? 0 : -1,
+    },
+    credential: {
+      status: steps.credentials,
+      identityCertificatePem: credentials.at(-1)?.certificate ?? '',
+      preSharedKey: null,
+      credentials: [],
+    },
+    acl: { status: steps.acls, accessControlList: group ? entriesFor(view, group) : [] },
+  };
+}
+
+const paths = {
+  time: '/x.plgd.dev/time',
+  ownership: '/api/v1/provisioning/ownership',
+  cloud: '/api/v1/provisioning/cloud-configuration',
+  credentials: '/api/v1/provisioning/credentials',
+  acls: '/api/v1/provisioning/acls',
+} as const;
+
+type Step = keyof typeof paths;
+
+function stepsOf(attempts: readonly Attempt[]): Readonly<Record<Step, Message | null>> {
+  const step = (name: Step): Message | null => {
+    for (const { entries } of attempts) {
+      const at = entries.findLastIndex((entry) => entry.type === 'exchange' && entry.path === paths[name]);
+      const found = entries[at];
+      if (found?.type === 'exchange') return status(found, entries.slice(0, at));
+    }
+    return null;
+  };
+  return {
+    time: step('time'),
+    ownership: step('ownership'),
+    cloud: step('cloud'),
+    credentials: step('credentials'),
+    acls: step('acls'),
+  };
+}
+
+/** plgd keeps the code of a success as it is on the wire, and of a failure the text alone. */
+function status({ at, code }: { at: Millis; code: number }, before: readonly AttemptEntry[]): Message {
+  const date = nanoseconds(at);
+  if (code < 400) return { date, coapCode: Math.floor(code / 100) * 32 + (code % 100), errorMessage: '' };
+  const refused = before.findLast((entry) => entry.type === 'stage' && entry.result === 'refused');
+  const refusal = refused?.type === 'stage' ? refused.refusal : undefined;
+  return { date, coapCode: 0, errorMessage: refusal ? errorTable[refusal.code].text : `CoAP code ${code}` };
+}
+
+/** The list as the group gives it now; without one for a device that has never named an id. */
+function entriesFor({ device }: DeviceView, group: EnrollmentGroup): JsonValue[] {
+  const { ownerId, deviceId, manufacturer } = device;
+  const commonName = manufacturer.certificate && certificateInPem(manufacturer.certificate)?.subject.commonName;
+  const list = authorize(group, { ownerId, deviceId, commonName: commonName || undefined });
+  return list.ok ? list.value.entries.map(entryMessage) : [];
+}
+
+function entryMessage({ subject, permission, resources }: AccessControlEntry): Message {
+  return {
+    ...subjectMessage(subject),
+    permissions: Object.entries(permissionNames).flatMap(([name, bit]) => ((permission & bit) === 0 ? [] : [name])),
+    resources: resources.map((resource) =>
+      'href' in resource
+        ? { href: resource.href, interfaces: ['*'], resourceTypes: [], wildcard: 'NONE' }
+        : { href: '', interfaces: ['*'], resourceTypes: [], wildcard: wildcards[resource.wildcard] },
+    ),
+  };
+}
+
+function subjectMessage(subject: AccessControlEntry['subject']): Message {
+  switch (subject.type) {
+    case 'uuid':
+      return { deviceSubject: { deviceId: subject.uuid } };
+    case 'role':
+      return { roleSubject: { role: subject.role, authority: subject.authority ?? '' } };
+    case 'connection':
+      return { connectionSubject: { type: subject.kind === 'anon-clear' ? 'ANON_CLEAR' : 'AUTH_CRYPT' } };
+  }
+}
+
+const permissionNames = {
+  CREATE: permissions.create,
+  READ: permissions.retrieve,
+  WRITE: permissions.update,
+  DELETE: permissions.delete,
+  NOTIFY: permissions.notify,
+} as const;
+
+const wildcards = { '*': 'NONCFG_ALL', '+': 'NONCFG_SEC_ENDPOINT', '-': 'NONCFG_NONSEC_ENDPOINT' } as const;

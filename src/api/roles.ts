@@ -1,0 +1,21 @@
+import { failure } from '../core/errors.ts';
+import type { Role } from '../store/model.ts';
+import type { Principal } from './principal.ts';
+
+/** From the least. */
+export const roles = ['viewer', 'operator', 'admin'] as const satisfies readonly Role[];
+
+const atLeast = (role: Role, needed: Role): boolean => roles.indexOf(role) >= roles.indexOf(needed);
+
+/** @throws FirstbootError api.forbidden */
+export function requireRole(
+  { role, ownerId }: Principal,
+  { role: needed, unbound = false }: { readonly role: Role; readonly unbound?: boolean | undefined },
+): void {
+  if (!atLeast(role, needed)) {
+    throw failure('api.forbidden', { role, needed }, `use a token with the role ${needed}`);
+  }
+  if (unbound && ownerId !== undefined) {
+    throw failure('api.forbidden', { ownerId }, 'this is not of one owner: use a token that is not bound to one');
+  }
+}

@@ -1,0 +1,43 @@
+import { join } from 'node:path';
+import { type SentOptions, toldGroup, toldHub } from '../config/sent.ts';
+import type { Millis } from '../core/clock.ts';
+import type { Outcome } from '../operator/change.ts';
+import type { Page } from '../operator/scan.ts';
+import type { EnrollmentGroup, Hub } from '../store/model.ts';
+import type { Principal, Reply } from './route.ts';
+import type { GroupResource } from './schemas/group.ts';
+import type { HubResource } from './schemas/hub.ts';
+import type { ApiService } from './service.ts';
+
+/** How what operations answer is told. */
+
+/** A group in the form of policy files, without its keys. */
+export const groupTold = (group: EnrollmentGroup): GroupResource =>
+  ({ ...toldGroup(group), ownerId: group.owner.id, source: group.source, revision: group.revision }) as GroupResource;
+
+/** A hub in the form of policy files. */
+export function hubTold(hub: Hub): HubResource {
+  const { ownerId, source, revision } = hub;
+  return { ...toldHub(hub), ...(ownerId !== undefined && { ownerId }), source, revision };
+}
+
+export const pageTold = <T>({ rows, next }: Page<T, string>) => ({ body: { items: rows, next: next ?? null } });
+
+/** The answer of a change of one row; its revision goes along once it is stored. */
+export const changeTold = <T extends { readonly revision: number }>(outcome: Outcome<T>): Reply<Outcome<T>> => ({
+  body: outcome,
+  ...(outcome.applied && { revision: outcome.result.revision }),
+});
+
+/** What was sent may name files of its sender's own: principals that are bound to an owner have a folder each. */
+export const sentBy = (
+  principal: Principal,
+  { secretsFolder }: ApiService,
+  now: Millis,
+  named: readonly string[] = [],
+): SentOptions => ({
+  source: 'operator',
+  now,
+  named,
+  secrets: principal.ownerId === undefined ? secretsFolder : join(secretsFolder, principal.ownerId),
+});

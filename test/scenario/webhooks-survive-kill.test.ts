@@ -1,0 +1,32 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { expect, test } from 'vitest';
+import { runUntilKilled } from '../support/killed-worker.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
+import { openWebhookBench } from '../support/webhook-bench.ts';
+import { startReceiver } from '../support/webhook-receiver.ts';
+
+test('a service that is killed again and again tells each event that it has stored', async () => {
+  const folder = await temporaryFolder();
+  const receiver = await startReceiver();
+  // Some fail, some hang over the end of the process: those are under way when it is killed.
+  receiver.mood = (asked) => (asked % 7 === 0 ? 'hang' : asked % 11 === 0 ? 500 : 204);
+  const before = await openWebhookBench(folder.path);
+  receiver.secret = await before.add({ name: 'hook', url: receiver.url, types: ['test'] });
+  await sleep(20);
+  await before.close();
+
+  const stored = new Set<string>();
+  for (const ms of [150, 300, 450]) {
+    for (const id of await runUntilKilled('test/support/webhook-worker.ts', [folder.path], ms)) stored.add(id);
+  }
+  receiver.mood = () => 204;
+  const after = await openWebhookBench(folder.path);
+  const missing = (): string[] => [...stored].filter((id) => !receiver.taken.includes(id));
+  for (let tries = 0; missing().length > 0 && tries < 120; tries++) await sleep(100);
+  expect(stored.size).toBeGreaterThan(100);
+  expect(missing()).toEqual([]);
+  expect(receiver.forged).toBe(0);
+  await after.close();
+  await receiver.close();
+  await folder.remove();
+}, 30_000);
