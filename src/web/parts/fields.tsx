@@ -1,0 +1,122 @@
+import type { ComponentChildren } from 'preact';
+import { useId } from 'preact/hooks';
+
+interface FieldProps {
+  readonly label: string;
+  readonly hint?: ComponentChildren;
+  /** What is wrong with it. */
+  readonly error?: string | undefined;
+}
+
+export interface TextFieldProps extends FieldProps {
+  readonly value: string;
+  readonly onInput: (value: string) => void;
+  readonly type?: 'text' | 'password' | 'search' | 'url' | 'number' | 'date' | 'datetime-local';
+  readonly required?: boolean;
+  readonly placeholder?: string;
+  readonly autocomplete?: 'off' | 'current-password';
+  /** More than one: a text area. */
+  readonly rows?: number;
+  /** In letters of one width: PEM, JSON. */
+  readonly code?: boolean;
+}
+
+export function TextField({
+  label,
+  hint,
+  error,
+  value,
+  onInput,
+  type = 'text',
+  required = false,
+  placeholder,
+  autocomplete = 'off',
+  rows = 1,
+  code = false,
+}: TextFieldProps) {
+  const id = useId();
+  const common = {
+    id,
+    value,
+    required,
+    placeholder,
+    autocomplete,
+    spellcheck: false,
+    class: code ? 'code' : '',
+    'aria-invalid': error === undefined ? undefined : true,
+    'aria-describedby': hint === undefined && error === undefined ? undefined : `${id}-about`,
+  } as const;
+  return (
+    <div class="field">
+      <label for={id}>{label}</label>
+      {rows > 1 ? (
+        <textarea {...common} rows={rows} onInput={(event) => onInput(event.currentTarget.value)} />
+      ) : (
+        <input {...common} type={type as 'text'} onInput={(event) => onInput(event.currentTarget.value)} />
+      )}
+      <About id={id} hint={hint} error={error} />
+    </div>
+  );
+}
+
+export interface ChoiceProps<V extends string> extends FieldProps {
+  readonly value: V;
+  readonly choices: readonly { readonly value: V; readonly label: string }[];
+  readonly onChange: (value: V) => void;
+}
+
+export function Choice<V extends string>({ label, hint, error, value, choices, onChange }: ChoiceProps<V>) {
+  const id = useId();
+  return (
+    <div class="field">
+      <label for={id}>{label}</label>
+      <select
+        id={id}
+        value={value}
+        aria-describedby={hint === undefined && error === undefined ? undefined : `${id}-about`}
+        onChange={(event) => {
+          const chosen = choices.find((choice) => choice.value === event.currentTarget.value);
+          if (chosen) onChange(chosen.value);
+        }}
+      >
+        {choices.map((choice) => (
+          <option key={choice.value} value={choice.value} selected={choice.value === value}>
+            {choice.label}
+          </option>
+        ))}
+      </select>
+      <About id={id} hint={hint} error={error} />
+    </div>
+  );
+}
+
+export interface CheckProps extends FieldProps {
+  readonly checked: boolean;
+  readonly onChange: (checked: boolean) => void;
+}
+
+export function Check({ label, hint, checked, onChange }: CheckProps) {
+  const id = useId();
+  return (
+    <div class="field field-check">
+      <input
+        id={id}
+        type="checkbox"
+        checked={checked}
+        aria-describedby={hint === undefined ? undefined : `${id}-about`}
+        onChange={(event) => onChange(event.currentTarget.checked)}
+      />
+      <label for={id}>{label}</label>
+      <About id={id} hint={hint} error={undefined} />
+    </div>
+  );
+}
+
+function About({ id, hint, error }: { id: string; hint: ComponentChildren; error: string | undefined }) {
+  if (hint === undefined && error === undefined) return null;
+  return (
+    <p id={`${id}-about`} class={error === undefined ? 'hint' : 'hint hint-bad'}>
+      {error ?? hint}
+    </p>
+  );
+}
