@@ -1,28 +1,15 @@
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import { Argument, Command, Option } from 'commander';
 import { days, type Millis } from '../core/clock.ts';
 import { failure } from '../core/errors.ts';
-import { silentLog } from '../core/log.ts';
-import { systemRandom } from '../core/random.ts';
-import { caStatus, type ListStatus } from '../operator/ca.ts';
-import { type CutOffReason, rehearseAnchor } from '../operator/ca-rehearsal.ts';
-import { type RotationOptions, rotateAuthority } from '../operator/ca-rotation.ts';
-import { readAuthorityState } from '../pki/authority-folder.ts';
-import { PolicySource } from '../provision/policy.ts';
-import {
-  type ChangeOptions,
-  changesData,
-  type DataFolder,
-  type DataOptions,
-  inDataFolder,
-  readsData,
-} from './data-folder.ts';
+import type { ListStatus } from '../operator/ca.ts';
+import type { CutOffReason } from '../operator/ca-rehearsal.ts';
+import type { RotationOptions } from '../operator/ca-rotation.ts';
 import { tellOutcome } from './operator/outcome.ts';
 import { bad, faint, type Output, strong } from './output.ts';
 import { plain } from './plain.ts';
 import { printTable, table } from './table.ts';
 import { atTime, moment, momentWords, whenWords } from './times.ts';
+import { asks, type ChangeOptions, changes, type TargetOptions, withOperations } from './with-operations.ts';
 
 export function caCommand(): Command {
   const ca = new Command('ca')
@@ -30,14 +17,14 @@ export function caCommand(): Command {
     .summary('certificate authorities: status, roll-over, rehearsal')
     .helpCommand('help [command]', 'show help for a command');
   ofAuthority(
-    readsData(
+    asks(
       ca.command('status').description('Show roots, issuing authorities, manufacturer anchors and revocation lists.'),
     ),
   )
     .addHelpText('after', '\nExample:\n  $ firstboot ca status')
     .action((options: CaOptions) => status(options));
   ofAuthority(
-    changesData(
+    changes(
       ca
         .command('rotate')
         .description(
@@ -55,7 +42,9 @@ export function caCommand(): Command {
     .addHelpText(
       'after',
       `
-The service is stopped for it, and started again after it.
+A running service (--server) reloads by itself and signs with the new authority
+at once. A data folder is for a service that does not run: it takes the new
+authority when it starts.
 
 Examples:
   $ firstboot ca rotate issuing --dry-run
@@ -63,7 +52,7 @@ Examples:
     )
     .action((what: 'issuing' | 'root', options: RotateOptions) => rotate(what, options));
   ofAuthority(
-    readsData(
+    asks(
       ca
         .command('rehearse')
         .description('Say who is cut off if an anchor goes on a day: a root of ours, or an anchor of a manufacturer.')
@@ -77,7 +66,7 @@ Examples:
   return ca;
 }
 
-interface CaOptions extends DataOptions {
+interface CaOptions extends TargetOptions {
   readonly authority?: string;
 }
 
@@ -96,24 +85,11 @@ const ofAuthority = (command: Command): Command =>
     "the authority's folder (default: authority or pki/authority in the data folder)",
   );
 
-/** @throws FirstbootError command.file */
-function authorityFolderOf({ data, authority }: CaOptions): string {
-  const candidates = authority === undefined ? [join(data, 'authority'), join(data, 'pki', 'authority')] : [authority];
-  const found = candidates.find((folder) => existsSync(join(folder, 'root.pem')));
-  if (found !== undefined) return found;
-  throw failure(
-    'command.file',
-    { folder: candidates[0] ?? data, found: 'no authority' },
-    'name its folder with --authority',
-  );
-}
-
 const status = (options: CaOptions): Promise<void> =>
-  inDataFolder(options, async ({ store, now }, output) => {
+  withOperations(options, async (operations, output, { now }) => {
     const at = now();
-    const folder = authorityFolderOf(options);
-    const { roots, issuing, manufacturers } = await caStatus(await readAuthorityState(folder, at), store, at);
-    output.data({ event: 'ca-status', folder, roots, issuing, manufacturers });
+    const { roots, issuing, manufacturers } = await operations.ca();
+    output.data({ event: 'ca-status', roots, issuing, manufacturers });
     output.line(strong('roots'));
     printTable(
       output,
@@ -168,9 +144,9 @@ function tellList(
 }
 
 const rotate = (what: 'issuing' | 'root', options: RotateOptions): Promise<void> =>
-  inDataFolder(options, async (folder: DataFolder, output) => {
-    const deps = { ...folder, folder: authorityFolderOf(options), random: systemRandom };
-    const outcome = await rotateAuthority(deps, { ...options, what });
+  withOperations(options, async (operations, output) => {
+    const { stage: wanted, force, dryRun } = options;
+    const outcome = await operations.rotate({ what, stage: wanted, force, dryRun });
     const { stage, next, safeFrom, cutOff } = outcome.result;
     tellOutcome(output, outcome, options, { stage, next, safeFrom, cutOff });
     if (next.length > 0) output.line();
@@ -179,7 +155,7 @@ const rotate = (what: 'issuing' | 'root', options: RotateOptions): Promise<void>
   });
 
 const rehearse = (anchor: string, options: RehearseOptions): Promise<void> =>
-  inDataFolder(options, async ({ store, now }, output) => {
+  withOperations(options, async (operations, output, { now }) => {
     const at = now();
     // A day is one of UTC; today is not over.
     if (options.on + days(1) <= at) {
@@ -187,9 +163,7 @@ const rehearse = (anchor: string, options: RehearseOptions): Promise<void> =>
       throw failure('command.usage', { option: '--on', found }, 'that day is over: give today or a day to come');
     }
     const on = Math.max(options.on, at);
-    const authority = await readAuthorityState(authorityFolderOf(options), at);
-    const policy = (await PolicySource.load(store, silentLog)).current;
-    const found = await rehearseAnchor({ store, authority, policy, now: at }, { anchor, on });
+    const found = await operations.rehearse({ anchor, on });
     output.data({ event: 'ca-rehearsal', ...found });
     const { cutOff, devices, renewing, expired } = found;
     output.line(`${strong(plain(found.anchor.subject))}, until ${momentWords(found.anchor.notAfter, at)}`);

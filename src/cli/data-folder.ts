@@ -1,18 +1,17 @@
 import { statSync } from 'node:fs';
 import { hostname, userInfo } from 'node:os';
 import { join } from 'node:path';
-import { type Command, Option } from 'commander';
-import { settings } from '../config/settings.ts';
 import { systemTimers } from '../core/clock.ts';
 import { FirstbootError, failure } from '../core/errors.ts';
 import type { OperatorDeps } from '../operator/change.ts';
 import { openLevelStore } from '../store/level.ts';
 import type { Store } from '../store/store.ts';
-import { createOutput, exitCodes, faint, type Output, reportFailure } from './output.ts';
 
 /** The data folder of a service that is not running, opened for a command. */
 export interface DataFolder extends OperatorDeps {
   readonly path: string;
+  /** Folder of the service's authority; undefined: there is none in the data folder. */
+  readonly authority: string | undefined;
   readonly store: Store;
   close(): Promise<void>;
 }
@@ -27,66 +26,14 @@ export async function openDataFolder(path: string): Promise<DataFolder> {
   const store = await openLevelStore(folder).catch((error: unknown) => Promise.reject(inUse(error, path)));
   return {
     path,
+    authority: [join(path, 'authority'), join(path, 'pki', 'authority')].find((at) =>
+      isThere(join(at, 'root.pem'), at),
+    ),
     store,
     now: () => systemTimers.now(),
     actor: { kind: 'operator', name: userName(), from: hostname() },
     close: () => store.close(),
   };
-}
-
-/** Options of every command over a data folder. */
-export interface DataOptions {
-  readonly data: string;
-  readonly json?: boolean;
-}
-
-export interface ChangeOptions extends DataOptions {
-  readonly dryRun?: boolean;
-}
-
-/** Adds `--data` and `--json`. */
-export function readsData(command: Command): Command {
-  const { fallback, variable, flag } = settings.data;
-  return command
-    .addOption(new Option(flag, "the service's data folder").default(fallback).env(variable))
-    .option('--json', 'one JSON object a line');
-}
-
-/** Adds `--dry-run` as well. */
-export const changesData = (command: Command): Command =>
-  readsData(command.option('--dry-run', 'say what would change, and change nothing'));
-
-/**
- * What a command does in a data folder: opens it, works, closes it, and says why it failed. A signal ends it: what is
- * being written is written whole or not at all.
- */
-export async function inDataFolder(
-  options: ChangeOptions,
-  work: (folder: DataFolder, output: Output) => Promise<void>,
-): Promise<void> {
-  const output = createOutput(options.json === true);
-  let folder: DataFolder | undefined;
-  let interrupted = false;
-  const stop = (signal: NodeJS.Signals): void => {
-    interrupted = true;
-    const code = signal === 'SIGINT' ? 130 : 143;
-    process.stderr.write('firstboot: interrupted; a change is made whole or not at all\n');
-    void (folder?.close() ?? Promise.resolve()).finally(() => process.exit(code));
-  };
-  process.once('SIGINT', stop).once('SIGTERM', stop);
-  try {
-    folder = await openDataFolder(options.data);
-    await work(folder, output);
-    if (options.dryRun === true) output.line(faint('a dry run: nothing was changed'));
-  } catch (error) {
-    // Work that goes on for a moment finds its store closed.
-    if (interrupted) return;
-    reportFailure(error, output);
-    if (error instanceof FirstbootError && error.code === 'command.usage') process.exitCode = exitCodes.usage;
-  } finally {
-    await folder?.close();
-    process.off('SIGINT', stop).off('SIGTERM', stop);
-  }
 }
 
 function notOurs(folder: string): FirstbootError {
@@ -115,8 +62,8 @@ function isThere(path: string, folder: string): boolean {
 function inUse(error: unknown, folder: string): unknown {
   if (!(error instanceof FirstbootError) || error.evidence.code !== 'LEVEL_LOCKED') return error;
   const fix =
-    'a running firstboot has this folder open: stop the service, give the command again, and start it after that; ' +
-    'devices try again by themselves';
+    'a running firstboot has this folder open: ask the service itself, with --server http://127.0.0.1:20090 (its API) and ' +
+    'a token in FIRSTBOOT_TOKEN; or stop it, give the command again, and start it after that';
   return failure('service.store', { folder, code: 'in use' }, fix, error);
 }
 

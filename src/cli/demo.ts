@@ -79,10 +79,17 @@ async function demonstrate(folder: string, output: Output): Promise<void> {
   const devices: SimulatedDevice[] = [];
   try {
     const { service, gateway } = stage;
-    output.data({ event: 'listening', endpoints: service.endpoints, gateway: gateway.uri, issuer: service.issuerUrl });
+    output.data({
+      event: 'listening',
+      endpoints: service.endpoints,
+      gateway: gateway.uri,
+      issuer: service.issuerUrl,
+      api: service.apiUrl,
+    });
     output.line(`${strong('service')}           ${service.endpoints.udp}  ${service.endpoints.tcp}`);
     output.line(`${strong('token issuer')}      ${service.issuerUrl}`);
     output.line(`${strong('cloud gateway')}     ${gateway.uri}`);
+    output.line(`${strong('dashboard')}         ${service.apiUrl}  (while the demo runs; token ${service.adminToken})`);
 
     const { udp, tcp } = service.endpoints;
     for (const [at, endpoint, how] of [[0, udp, 'DTLS over UDP'] as const, [1, tcp, 'TLS over TCP'] as const]) {
@@ -115,7 +122,12 @@ interface Stage {
 /** The gateway needs the issuer's URL and the service the gateway's: the hub is written once both are known. */
 async function setStage(folder: string, pki: DevelopmentPki, watch: ServiceWatch): Promise<Stage> {
   const settings = developmentSettings(pki);
-  const service = await startService({ ...settings, data: folder, onEntry: watch.onEntry });
+  const service = await startService({
+    ...settings,
+    data: folder,
+    api: { host: '127.0.0.1', port: 0 },
+    onEntry: watch.onEntry,
+  });
   try {
     const gateway = await startGateway({
       host: '127.0.0.1',

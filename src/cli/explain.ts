@@ -2,31 +2,22 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { Command, Option } from 'commander';
-import { decodePem } from '../codec/pem.ts';
-import { policyFiles, policyPartAt, readPolicy } from '../config/policy.ts';
 import { settings } from '../config/settings.ts';
-import { loadConfig } from '../config.ts';
 import { type Millis, systemTimers } from '../core/clock.ts';
 import { FirstbootError, failure } from '../core/errors.ts';
-import { parseUuid, type Uuid } from '../core/ids.ts';
 import { limits } from '../core/limits.ts';
-import { silentLog } from '../core/log.ts';
 import { counted } from '../core/words.ts';
-import { findAttempt } from '../operator/attempts.ts';
-import { type Explanation, explainAttempt, explainChain, explainChainIn, presentedIn } from '../operator/explain.ts';
-import { compilePolicy, type Policy, PolicySource } from '../provision/policy.ts';
-import type { Attempt } from '../store/model.ts';
-import type { Store } from '../store/store.ts';
-import { openDataFolder } from './data-folder.ts';
+import type { Explanation } from '../operator/explain.ts';
+import type { AttemptExplanation, ExplainQuestion } from '../operator/operations.ts';
 import { explanationLines } from './explain-view.ts';
 import { createOutput, exitCodes, type Output, reportFailure, shownPath } from './output.ts';
 import { atTime } from './times.ts';
 import { wrapped } from './width.ts';
+import { asks, type TargetOptions, withOperations } from './with-operations.ts';
 
 /** `firstboot explain`: what the service would say of a chain, or has said in an attempt, and why. */
 export function explainCommand(): Command {
-  const { fallback, variable, flag } = settings.data;
-  return new Command('explain')
+  const explained = new Command('explain')
     .description(
       'Explain a verdict: judge the certificate chain of a device as the service would, or say why an attempt ended as it ' +
         'did. With the first cause, what was seen, and what would help.',
@@ -39,11 +30,8 @@ export function explainCommand(): Command {
     .option('--at <time>', 'judge for this time instead of now: 2026-11-01 or 2026-11-01T12:00:00Z', atTime)
     .option('--group <name>', 'judge as if there were this enrollment group only; a name or an id')
     .addOption(new Option('-c, --config <file>', 'judge by a configuration of firstboot serve').conflicts('policy'))
-    .option('-p, --policy <path>', 'judge by a policy file, or a folder of them')
-    .addOption(
-      new Option(flag, `judge by the data folder of a service (default: ${fallback}, if it is there)`).env(variable),
-    )
-    .option('--json', 'one JSON object a line')
+    .option('-p, --policy <path>', 'judge by a policy file, or a folder of them');
+  return asks(explained)
     .addHelpText(
       'after',
       `
@@ -57,77 +45,87 @@ Examples:
     .action((what: string, options: ExplainFlags) => explain(what, options));
 }
 
-interface ExplainFlags {
+interface ExplainFlags extends TargetOptions {
   readonly at?: Millis;
   readonly group?: string;
   readonly config?: string;
   readonly policy?: string;
-  readonly data?: string;
-  readonly json?: boolean;
 }
 
 async function explain(what: string, flags: ExplainFlags): Promise<void> {
+  const attemptId = existsSync(what) || !looksLikeId(what) ? undefined : what;
   const output = createOutput(flags.json === true);
-  let rules: Rules | undefined;
   try {
-    const attemptId = existsSync(what) || !looksLikeId(what) ? undefined : what;
     // A file that cannot be read shall be told before a store that is in use.
-    const presented = attemptId === undefined ? readChain(what) : undefined;
-    rules = await rulesOf(flags, attemptId !== undefined);
-    if (presented) show(output, await judge(presented, rules, flags), rules.words);
-    else if (attemptId !== undefined) await explainRecorded(attemptId, rules, flags, output);
+    const presented = attemptId === undefined ? await readChain(what) : undefined;
+    const written = flags.config ?? flags.policy;
+    if (presented && (written !== undefined || !hasTarget(flags)))
+      return await explainWritten(presented, flags, output);
+    if (written !== undefined) {
+      const fix = 'an attempt is with a service: name its data folder (--data) or address, and leave -c and -p away';
+      throw failure('command.usage', {}, fix);
+    }
+    await withOperations(flags, async (operations, _, { folder }) => {
+      const place = (groups: number): string =>
+        `by ${counted(groups, 'group')} ${folder === undefined ? `at ${flags.server}` : `in ${shownPath(folder)}`}`;
+      if (presented) {
+        const { explanation, groups } = await operations.explainChain(presented, questionOf(flags));
+        show(output, explanation, place(groups));
+      } else showRecorded(output, await operations.explainAttempt(attemptId ?? '', questionOf(flags)), place);
+    });
   } catch (error) {
     reportFailure(error, output);
     if (error instanceof FirstbootError && error.code === 'command.usage') process.exitCode = exitCodes.usage;
-  } finally {
-    await rules?.store?.close();
   }
 }
 
-/** What chains are judged by, and what to call it. */
-interface Rules {
-  readonly policy: Policy;
-  readonly store: Store | undefined;
-  readonly words: string;
-}
+const questionOf = ({ at, group }: ExplainFlags): ExplainQuestion => ({ at, group });
 
-async function rulesOf({ config, policy, data }: ExplainFlags, needsStore: boolean): Promise<Rules> {
+/** Whether there is a service or a data folder to be asked. */
+const hasTarget = ({ data, server }: ExplainFlags): boolean =>
+  data !== undefined || server !== undefined || existsSync(join(settings.data.fallback, 'store', 'CURRENT'));
+
+/** By a configuration or a policy file, or by nothing. */
+async function explainWritten(
+  presented: readonly Uint8Array[],
+  { config, policy, ...flags }: ExplainFlags,
+  output: Output,
+): Promise<void> {
+  const [{ policyFiles, policyPartAt, readPolicy }, { loadConfig }, { compilePolicy }, { explainBy }, { silentLog }] =
+    await Promise.all([
+      import('../config/policy.ts'),
+      import('../config.ts'),
+      import('../provision/policy.ts'),
+      import('../operator/present-policy.ts'),
+      import('../core/log.ts'),
+    ]);
   const written = config ?? policy;
-  if (written !== undefined && needsStore) {
-    const fix = 'an attempt is in the data folder of a service: name it with --data, and leave -c and -p away';
-    throw failure('command.usage', {}, fix);
-  }
-  if (written !== undefined) {
-    const parts =
-      config === undefined ? policyFiles(written).map(policyPartAt) : loadConfig({}, {}, config).policy?.parts;
-    const { groups, hubs } = readPolicy(parts ?? []);
-    return { policy: compilePolicy(groups, hubs, silentLog), store: undefined, words: `by ${shownPath(written)}` };
-  }
-  const folder = data ?? settings.data.fallback;
-  if (data === undefined && !needsStore && !existsSync(join(folder, 'store', 'CURRENT'))) {
-    const words = 'by nothing: name a configuration (-c), a policy (-p) or a data folder (--data) to judge it by';
-    return { policy: compilePolicy([], [], silentLog), store: undefined, words };
-  }
-  const { store } = await openDataFolder(folder);
-  const { current } = await PolicySource.load(store, silentLog);
-  return { policy: current, store, words: `by ${counted(current.groups.size, 'group')} in ${shownPath(folder)}` };
+  const parts =
+    config !== undefined
+      ? loadConfig({}, {}, config).policy?.parts
+      : policy === undefined
+        ? []
+        : policyFiles(policy).map(policyPartAt);
+  const { groups, hubs } = readPolicy(parts ?? []);
+  const rules = compilePolicy(groups, hubs, silentLog);
+  const { explanation } = explainBy(rules, presented, questionOf(flags), systemTimers.now());
+  const words =
+    written === undefined
+      ? 'by nothing: name a configuration (-c), a policy (-p), a data folder (--data) or a service to judge it by'
+      : `by ${shownPath(written)}`;
+  show(output, explanation, words);
 }
 
-function judge(presented: readonly Uint8Array[], { policy, store }: Rules, flags: ExplainFlags): Promise<Explanation> {
-  const at = flags.at ?? systemTimers.now();
-  const group = flags.group === undefined ? undefined : groupNamed(policy, flags.group);
-  if (store) return explainChainIn(store, presented, policy, at, { group });
-  return Promise.resolve(explainChain(presented, policy, at, { group }));
-}
-
-async function explainRecorded(id: string, rules: Rules, flags: ExplainFlags, output: Output): Promise<void> {
-  if (!rules.store) return;
-  const attempt = await findAttempt(rules.store, id);
-  const recorded = explainAttempt(attempt);
-  const presented = presentedIn(attempt);
-  if (presented.length === 0) return show(output, recorded, 'when it happened');
-  const again = await judge(presented, rules, { at: openedAt(attempt), ...flags });
-  const words = `${rules.words}, as they are now`;
+function showRecorded(
+  output: Output,
+  { recorded, now: again, groups }: AttemptExplanation,
+  place: (groups: number) => string,
+): void {
+  if (again === undefined) {
+    show(output, recorded, 'when it happened');
+    return;
+  }
+  const words = `${place(groups)}, as they are now`;
   if (sameVerdict(recorded, again)) {
     // The one of now has the path as well.
     output.data({ event: 'explanation', judged: 'when it happened', ...recorded });
@@ -155,24 +153,9 @@ function show(output: Output, explanation: Explanation, words: string, judged = 
 /** Below the text of a certificate, behind its depth. */
 const hangOf = (line: string): number => (/^ *(\d+ {2})?/.exec(line)?.[0].length ?? 0) + 2;
 
-const openedAt = ({ entries }: Attempt): Millis => entries[0]?.at ?? 0;
-
-function groupNamed({ groups }: Policy, text: string): Uuid {
-  const id = parseUuid(text);
-  const found = [...groups.values()].filter((group) => group.id === id || group.name === text);
-  const [group] = found;
-  if (group && found.length === 1) return group.id;
-  const names = [...groups.values()].map(({ name }) => name).join(', ');
-  if (group) throw failure('operator.ambiguous', { group: text }, 'give the id of the group');
-  throw failure(
-    'operator.not-found',
-    { group: text },
-    names === '' ? 'there is no group here' : `the groups are ${names}`,
-  );
-}
-
 /** The certificates of a file, DER. @throws FirstbootError command.file: with what it is instead */
-function readChain(file: string): readonly Uint8Array[] {
+async function readChain(file: string): Promise<readonly Uint8Array[]> {
+  const { decodePem } = await import('../codec/pem.ts');
   const bytes = readBytes(file);
   const unusable = (found: string, fix: string, cause?: unknown): FirstbootError =>
     failure('command.file', { file, found }, fix, cause);

@@ -25,7 +25,7 @@ if (Number(process.versions.node.split('.')[0]) < Number(/\d+/.exec(engines.node
 }
 
 try {
-  await createProgram(version).parseAsync();
+  await (await createProgram(version, process.argv.slice(2))).parseAsync();
 } catch (error) {
   if (!(error instanceof CommanderError)) throw error;
   // Help and version that were asked for end here too, with 0; everything else is a command line that cannot be read.

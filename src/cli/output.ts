@@ -85,14 +85,15 @@ const farewell = 10_000;
 /**
  * Resolves on the first SIGINT or SIGTERM from now on; a second one, or a command that does not come to its end, ends the
  * process at once. Called before a command starts anything, so that a signal in the middle of the start is not lost.
+ * @param more how much longer than other commands it may take to its end
  */
-export function untilInterrupted(): Promise<NodeJS.Signals> {
+export function untilInterrupted(more: () => Millis = () => 0): Promise<NodeJS.Signals> {
   return new Promise((interrupted) => {
     const stop = (signal: NodeJS.Signals): void => {
       const code = signal === 'SIGINT' ? 130 : 143;
       process.off('SIGINT', stop).off('SIGTERM', stop);
       process.once('SIGINT', () => process.exit(130)).once('SIGTERM', () => process.exit(143));
-      setTimeout(() => process.exit(code), farewell).unref();
+      setTimeout(() => process.exit(code), more() + farewell).unref();
       interrupted(signal);
     };
     process.on('SIGINT', stop).on('SIGTERM', stop);

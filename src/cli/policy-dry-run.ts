@@ -1,21 +1,17 @@
 import type { Command } from 'commander';
-import { applyPolicy } from '../config/apply.ts';
-import { policyFiles, policyPartAt, readPolicy } from '../config/policy.ts';
 import type { Millis } from '../core/clock.ts';
-import { silentLog } from '../core/log.ts';
 import { counted } from '../core/words.ts';
-import { type DryRunChange, type DryRunReport, dryRunPolicy } from '../operator/replay.ts';
-import { compilePolicy } from '../provision/policy.ts';
-import { type DataOptions, inDataFolder, readsData } from './data-folder.ts';
+import type { DryRunChange, DryRunReport } from '../operator/replay.ts';
 import { faint, good, strong } from './output.ts';
 import { plain } from './plain.ts';
 import { warningLine } from './policy-view.ts';
 import { printTable, table } from './table.ts';
 import { moment, sinceTime } from './times.ts';
+import { asks, type TargetOptions, withOperations } from './with-operations.ts';
 
 /** Adds `policy dry-run`. */
 export const addDryRun = (policy: Command): Command =>
-  readsData(
+  asks(
     policy
       .command('dry-run')
       .description(
@@ -28,27 +24,22 @@ export const addDryRun = (policy: Command): Command =>
     .addHelpText('after', '\nExample:\n  $ firstboot policy dry-run policy/ --since 30d')
     .action((path: string, options: DryRunCommandOptions) => dryRun(path, options));
 
-interface DryRunCommandOptions extends DataOptions {
+interface DryRunCommandOptions extends TargetOptions {
   readonly since: Millis;
 }
 
 const dryRun = (path: string, options: DryRunCommandOptions): Promise<void> =>
-  inDataFolder(options, async (folder, output) => {
-    const { store, now } = folder;
-    const { groups, hubs, warnings } = readPolicy(policyFiles(path).map(policyPartAt), { now: now() });
+  withOperations(options, async (operations, output, { now, folder }) => {
+    const { policyFiles, policyPartAt, readPolicy } = await import('../config/policy.ts');
+    const { groups, hubs, warnings } = readPolicy(policyFiles(path).map(policyPartAt), {
+      now: now(),
+      ...(folder === undefined && { secretFiles: 'elsewhere' }),
+    });
     for (const warning of warnings) output.line(warningLine(warning));
-    const { effects } = await applyPolicy(folder, { groups, hubs }, { dryRun: true });
+    const { effects, report } = await operations.dryRun({ groups, hubs }, options.since);
     output.line(strong('what would change in the policy'));
     for (const effect of effects.length > 0 ? effects : ['nothing']) output.line(`  ${plain(effect)}`);
     output.line();
-    const ofOperators = { groups: await store.groups.list(), hubs: await store.hubs.list() };
-    const policy = compilePolicy(
-      [...ofOperators.groups.filter(({ source }) => source === 'operator'), ...groups],
-      [...ofOperators.hubs.filter(({ source }) => source === 'operator'), ...hubs],
-      silentLog,
-      await store.crls.list(),
-    );
-    const report = await dryRunPolicy({ store, policy, since: options.since, now: now() });
     for (const change of report.changes) output.data({ event: 'change', ...change });
     const { changes: _, ...counts } = report;
     output.data({ event: 'dry-run', policy: path, effects, warnings, ...counts });

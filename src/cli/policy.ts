@@ -1,16 +1,14 @@
 import { Command } from 'commander';
-import { policyDocument } from '../config/document.ts';
 import { judgePolicy, policyParts } from '../config/policy.ts';
 import { configuredParts } from '../config.ts';
 import { systemTimers } from '../core/clock.ts';
 import { failure } from '../core/errors.ts';
 import { counted } from '../core/words.ts';
-import { findGroup } from '../operator/find.ts';
-import { type DataOptions, inDataFolder, readsData } from './data-folder.ts';
 import { createOutput, exitCodes, good, reportFailure } from './output.ts';
 import { addDryRun } from './policy-dry-run.ts';
 import { policyFacts, policyLines, warningLine } from './policy-view.ts';
 import { printTable } from './table.ts';
+import { asks, type TargetOptions, withOperations } from './with-operations.ts';
 
 export function policyCommand(): Command {
   const policy = new Command('policy')
@@ -30,10 +28,10 @@ export function policyCommand(): Command {
       '\nExamples:\n  $ firstboot policy check policy/\n  $ firstboot policy check -c firstboot.yaml',
     )
     .action((paths: string[], options: CheckOptions) => check(paths, options));
-  readsData(
+  asks(
     policy
       .command('show')
-      .description('Show the policy in force in a data folder, as YAML that can be a policy file.')
+      .description('Show the policy in force, as YAML that can be a policy file.')
       .argument('[group...]', 'only these groups, by id or name, without hubs')
       .option('--secrets', 'with pre-shared keys and owner keys; without, they are left out and the file is refused'),
   )
@@ -89,16 +87,21 @@ function policyPartsAt(path: string): ReturnType<typeof policyParts> {
   throw failure('command.file', evidence, 'name the folder that the policy is in, or a file of it');
 }
 
-interface ShowOptions extends DataOptions {
+interface ShowOptions extends TargetOptions {
   readonly secrets?: boolean;
 }
 
 const show = (names: readonly string[], options: ShowOptions): Promise<void> =>
-  inDataFolder(options, async ({ store }, output) => {
-    const policy =
-      names.length === 0
-        ? { groups: [...(await store.groups.list())], hubs: [...(await store.hubs.list())] }
-        : { groups: await Promise.all(names.map((name) => findGroup(store, name))), hubs: [] };
+  withOperations(options, async (operations, output, { folder }) => {
+    if (options.secrets === true && folder === undefined) {
+      const fix = 'a service tells nobody its keys: give the command over its data folder, while it is stopped';
+      throw failure('command.usage', { option: '--secrets', with: '--server' }, fix);
+    }
+    const groups =
+      names.length === 0 ? await operations.groups() : await Promise.all(names.map((name) => operations.group(name)));
+    const hubs = names.length === 0 ? await operations.hubs() : [];
+    const policy = { groups: groups.map(({ group }) => group), hubs: hubs.map(({ hub }) => hub) };
+    const { policyDocument } = await import('../config/document.ts');
     output.data({ event: 'policy', ...policyFacts(policy) });
     output.line(policyDocument(policy, { secrets: options.secrets === true }).trimEnd());
   });

@@ -1,23 +1,11 @@
 import { Command } from 'commander';
-import { caCommand } from './ca.ts';
-import { completionCommand } from './completion.ts';
-import { demoCommand } from './demo.ts';
-import { deviceCommand } from './device.ts';
-import { explainCommand } from './explain.ts';
-import { fleetCommand } from './fleet.ts';
-import { gatewayCommand } from './gateway.ts';
-import { attemptCommand } from './operator/attempt.ts';
-import { auditCommand } from './operator/audit.ts';
-import { credentialCommand } from './operator/credential.ts';
-import { groupCommand } from './operator/group.ts';
-import { hubCommand } from './operator/hub.ts';
-import { pkiCommand } from './pki.ts';
 import { harmless } from './plain.ts';
-import { policyCommand } from './policy.ts';
-import { serveCommand } from './serve.ts';
 
-/** The whole command line. A command line that cannot be read, and help or version, end in a CommanderError. */
-export function createProgram(version: string): Command {
+/**
+ * The command line. A command line that cannot be read, and help or version, end in a CommanderError.
+ * @param words what will be parsed: only the command that it names is loaded. Default: all of them are
+ */
+export async function createProgram(version: string, words?: readonly string[]): Promise<Command> {
   const program = new Command('firstboot')
     .description(
       'Zero-touch provisioning: a device that holds only its manufacturer certificate gets an owner, an identity ' +
@@ -41,17 +29,22 @@ Examples:
   $ firstboot device list --state pending
   $ firstboot device approve 3fa2b1c4
   $ firstboot attempt list --verdict refused --since 24h
+  $ firstboot events --follow
 
-Commands over a data folder (--data) work while the service is stopped; those
-that change something take --dry-run.
+Commands of operators ask a running service (--server http://127.0.0.1:20090,
+with a token in FIRSTBOOT_TOKEN), or its data folder while it is stopped
+(--data). Those that change something take --dry-run.
 
 Every command but fleet (which writes reports) and completion takes --json: one
 JSON object a line on standard output, errors too. Logs, and reasons of failure
 for people, go to standard error. Exit codes: 0 done (serve, device, gateway:
 ended by SIGINT or SIGTERM), 1 failed, 2 the command line cannot be read.`,
     );
-  for (const [heading, commands] of commandGroups()) {
-    for (const command of commands) program.addCommand(command.helpGroup(heading));
+  const wanted = wantedOf(words);
+  for (const [heading, commands] of Object.entries(commandGroups)) {
+    for (const [name, load] of Object.entries(commands)) {
+      if (wanted === undefined || wanted === name) program.addCommand((await load()).helpGroup(heading));
+    }
   }
   for (const command of withSubcommands(program)) {
     const path = pathOf(command);
@@ -68,13 +61,52 @@ ended by SIGINT or SIGTERM), 1 failed, 2 the command line cannot be read.`,
   return program;
 }
 
-const commandGroups = (): (readonly [string, readonly Command[]])[] => [
-  ['Run:', [serveCommand(), gatewayCommand(), deviceCommand(), fleetCommand(), demoCommand()]],
-  ['Who comes in, and what they get:', [groupCommand(), hubCommand(), policyCommand()]],
-  ['What is happening, and why:', [attemptCommand(), explainCommand(), auditCommand()]],
-  ['Certificates:', [credentialCommand(), caCommand(), pkiCommand()]],
-  ['Other:', [completionCommand()]],
-];
+type Load = () => Promise<Command>;
+
+const commandGroups: Readonly<Record<string, Readonly<Record<string, Load>>>> = {
+  'Run:': {
+    serve: async () => (await import('./serve.ts')).serveCommand(),
+    gateway: async () => (await import('./gateway.ts')).gatewayCommand(),
+    device: async () => (await import('./device.ts')).deviceCommand(),
+    fleet: async () => (await import('./fleet.ts')).fleetCommand(),
+    backup: async () => (await import('./backup.ts')).backupCommand(),
+    restore: async () => (await import('./backup.ts')).restoreCommand(),
+    demo: async () => (await import('./demo.ts')).demoCommand(),
+  },
+  'Who comes in, and what they get:': {
+    group: async () => (await import('./operator/group.ts')).groupCommand(),
+    hub: async () => (await import('./operator/hub.ts')).hubCommand(),
+    policy: async () => (await import('./policy.ts')).policyCommand(),
+  },
+  'What is happening, and why:': {
+    attempt: async () => (await import('./operator/attempt.ts')).attemptCommand(),
+    explain: async () => (await import('./explain.ts')).explainCommand(),
+    events: async () => (await import('./operator/events.ts')).eventsCommand(),
+    audit: async () => (await import('./operator/audit.ts')).auditCommand(),
+  },
+  'Certificates:': {
+    credential: async () => (await import('./operator/credential.ts')).credentialCommand(),
+    ca: async () => (await import('./ca.ts')).caCommand(),
+    pki: async () => (await import('./pki.ts')).pkiCommand(),
+  },
+  'The API:': {
+    token: async () => (await import('./operator/token.ts')).tokenCommand(),
+    webhook: async () => (await import('./operator/webhook.ts')).webhookCommand(),
+  },
+  'Other:': {
+    completion: async () => (await import('./completion.ts')).completionCommand(),
+  },
+};
+
+/** The one command that a command line is about; '' for none, undefined when it takes all of them to tell. */
+function wantedOf(words: readonly string[] | undefined): string | undefined {
+  if (words === undefined) return undefined;
+  const [first = '--help'] = words;
+  if (first === '-V' || first === '--version') return '';
+  // It describes all the others.
+  if (first === 'completion') return undefined;
+  return Object.values(commandGroups).some((commands) => Object.hasOwn(commands, first)) ? first : undefined;
+}
 
 function subcommandTerm(command: Command): string {
   const places = command.registeredArguments.map((argument) => {

@@ -1,16 +1,15 @@
 import { Command } from 'commander';
 import { type Overrides, settings } from '../config/settings.ts';
-import { loadConfig } from '../config.ts';
-import { type Millis, systemTimers } from '../core/clock.ts';
+import type { Millis } from '../core/clock.ts';
 import { describe } from '../core/errors.ts';
 import type { Uuid } from '../core/ids.ts';
-import { systemRandom } from '../core/random.ts';
+import { limits } from '../core/limits.ts';
 import { startService } from '../main.ts';
 import { createLog } from '../ops/log.ts';
 import type { EntryListener } from '../provision/ports.ts';
 import { clockTime, createOutput, faint, type Output, reportFailure, strong, untilInterrupted } from './output.ts';
 import { plain } from './plain.ts';
-import { serviceSettings } from './service-settings.ts';
+import { readSettings } from './service-source.ts';
 import { verdictText } from './steps.ts';
 
 interface ServeOptions extends Overrides {
@@ -35,8 +34,10 @@ export function serveCommand(): Command {
       'after',
       `
 A flag beats its environment variable (FIRSTBOOT_...), and that beats the file.
-One line is printed for each attempt of a device as it ends. SIGINT and SIGTERM
-end the service.
+One line is printed for each attempt of a device as it ends. SIGTERM takes nobody
+new, gives open attempts drainSeconds (20) and ends the service; SIGINT ends it at
+once, and so does a second signal. SIGHUP reads certificates, authority and policy
+again; sessions go on.
 
 Examples:
   $ firstboot serve
@@ -48,26 +49,59 @@ Examples:
 
 async function serve(options: ServeOptions): Promise<void> {
   const output = createOutput(options.json === true);
-  const interrupted = untilInterrupted();
+  let patience = limits.operations.drain;
+  const interrupted = untilInterrupted(() => patience);
+  // While it starts there is nothing to read again.
+  const early = (): void => undefined;
+  process.on('SIGHUP', early);
   try {
-    const config = loadConfig(options, process.env, options.config);
+    const source = { flags: options, environment: process.env, file: options.config };
+    const { config, settings, reload } = await readSettings(source);
+    patience = config.drain;
     const log = createLog(config.logLevel);
-    const { facts, hints, ...made } = await serviceSettings(config, { now: systemTimers.now(), random: systemRandom });
-    const service = await startService({ ...made.service, log, onEntry: tellAttempts(output) });
-    const { endpoints, issuerUrl } = service;
-    output.data({ event: 'listening', endpoints, issuer: issuerUrl, data: config.data, ...made.files });
+    const { facts, hints, ...made } = settings;
+    const service = await startService({ ...made.service, reload, log, onEntry: tellAttempts(output) });
+    const hangUp = (): void => {
+      // What is wrong is in the log, in the events and in the readiness of the service.
+      service.reload({ kind: 'operator', name: 'SIGHUP', from: 'this host' }).then(
+        ({ effects }) => output.data({ event: 'reloaded', effects }),
+        (error: unknown) => output.data({ event: 'reload-failed', error: String(error) }),
+      );
+    };
+    process.off('SIGHUP', early).on('SIGHUP', hangUp);
+    const { endpoints, issuerUrl, apiUrl, adminToken } = service;
+    output.data({ event: 'listening', endpoints, issuer: issuerUrl, api: apiUrl, data: config.data, ...made.files });
     output.line(strong('firstboot is listening'));
     const found = Object.values(endpoints).filter((endpoint) => endpoint !== undefined);
-    const rows = [...found.map((endpoint) => ['devices', endpoint] as const), ['token issuer', issuerUrl] as const];
+    const rows = [
+      ...found.map((endpoint) => ['devices', endpoint] as const),
+      ['token issuer', issuerUrl] as const,
+      ...(apiUrl === undefined ? [] : [['dashboard', apiUrl] as const]),
+    ];
     for (const [name, value] of [...rows, ...facts]) output.line(`  ${name.padEnd(14)} ${value}`);
+    if (adminToken !== undefined) tellToken(output, adminToken);
     for (const hint of hints(service)) output.line(faint(hint));
     output.line();
-    await interrupted;
+    const signal = await interrupted;
+    if (signal === 'SIGTERM') {
+      output.data({ event: 'draining' });
+      const open = await service.drain();
+      if (open > 0) log.warn({ open }, 'attempts are left open: their devices try again');
+    }
     await service.close();
     output.data({ event: 'stopped' });
   } catch (error) {
     reportFailure(error, output);
   }
+}
+
+/** Once, at the first start: only a hash of it is kept. */
+function tellToken(output: Output, token: string): void {
+  output.data({ event: 'admin-token', token });
+  output.line(`  ${'admin token'.padEnd(14)} ${strong(token)}`);
+  output.line(
+    faint('  Sign in at the dashboard with it, or send it as a bearer token. Keep it: it is not shown again.'),
+  );
 }
 
 /** One line for each attempt that ends. */

@@ -1,28 +1,35 @@
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseCoapUri } from '../coap/uri.ts';
 import { readPolicy } from '../config/policy.ts';
 import { settings } from '../config/settings.ts';
 import type { Config } from '../config.ts';
+import { equalBytes, noBytes } from '../core/bytes.ts';
 import type { Millis } from '../core/clock.ts';
 import { failure } from '../core/errors.ts';
 import type { RandomSource } from '../core/random.ts';
 import { developmentHub, developmentSettings } from '../development.ts';
 import type { Service, ServiceOptions } from '../main.ts';
+import { programTracer } from '../ops/traces.ts';
 import { loadOrCreateAuthority } from '../pki/authority.ts';
+import { parseCertificate } from '../pki/certificate.ts';
 import {
   createDevelopmentPki,
   type DevelopmentPki,
   loadDevelopmentPki,
   writeDevelopmentPki,
 } from '../pki/development.ts';
-import { pathExists, readKeyedChain } from '../pki/files.ts';
+import { pathExists, readCertificates, readKeyedChain } from '../pki/files.ts';
 import { loadOrCreateServiceCertificate } from '../pki/service-certificate.ts';
+import type { Identity } from '../secure/association.ts';
+import type { SurfaceOptions } from '../surfaces.ts';
+import { version } from '../version.ts';
 import { shownPath } from './output.ts';
 
 /** How many devices the development PKI gets that `serve` makes by itself: enough to try this and that. */
 const developmentDevices = 3;
 
-interface Settings {
+export interface ServiceSettings {
   readonly service: ServiceOptions;
   /** Files that somebody else needs, for programs. */
   readonly files: Readonly<Record<string, string>>;
@@ -30,15 +37,21 @@ interface Settings {
   readonly facts: readonly (readonly [string, string])[];
   /** What to try next, for people. */
   readonly hints: (service: Service) => readonly string[];
+  /** Files and folders that it was read from. */
+  readonly sources: readonly string[];
+  /** When the certificate of the service has to be made anew; undefined: it is somebody else's. */
+  readonly renewAt: Millis | undefined;
 }
 
 interface Deps {
   readonly now: Millis;
   readonly random: RandomSource;
+  /** What the service shows now: it stays, when it would only be made again. */
+  readonly shown?: Identity;
 }
 
 /** From a configuration to what the service is started with: files are read, what may be missing is made. */
-export async function serviceSettings(config: Config, deps: Deps): Promise<Settings> {
+export async function serviceSettings(config: Config, deps: Deps): Promise<ServiceSettings> {
   const { host, port, url } = config.issuer;
   const listening = {
     data: config.data,
@@ -49,20 +62,25 @@ export async function serviceSettings(config: Config, deps: Deps): Promise<Setti
     idle: config.idle,
     retention: config.retention,
     issuer: { host, port, ...(url !== undefined && { url }) },
+    ...(config.api && { api: await apiOptions(config.api) }),
+    watch: config.watch,
+    drain: config.drain,
+    ...(config.tracing && { tracer: programTracer(version) }),
   };
   if (config.policy === undefined) return development(config, listening, deps);
 
-  const { groups, hubs, warnings } = readPolicy(config.policy.parts, { now: deps.now });
+  const { groups, hubs, warnings, files } = readPolicy(config.policy.parts, { now: deps.now });
   const authorityFolder = config.authority ?? join(config.data, 'authority');
   const authority = await loadOrCreateAuthority(authorityFolder, { ...deps, name: 'firstboot' });
   const own = config.certificate
     ? { identity: await readKeyedChain(config.certificate.chain, config.certificate.key), caFile: undefined }
-    : await loadOrCreateServiceCertificate(join(config.data, 'service'), { ...deps, name: 'firstboot' });
+    : await ownCertificate(join(config.data, 'service'), deps);
   const identityCa = join(authorityFolder, 'anchors.pem');
   const service: ServiceOptions = {
     ...listening,
     identity: own.identity,
     authority,
+    authorityFolder,
     groups,
     hubs,
     policyName: config.policy.name,
@@ -81,6 +99,15 @@ export async function serviceSettings(config: Config, deps: Deps): Promise<Setti
       ),
     ],
     hints: () => [],
+    sources: [
+      ...apiFiles(config),
+      authorityFolder,
+      ...(config.certificate ? [config.certificate.chain, config.certificate.key] : [join(config.data, 'service')]),
+      ...config.policy.parts.map(({ name }) => name),
+      ...(config.policyFolder === undefined ? [] : [config.policyFolder]),
+      ...files,
+    ],
+    renewAt: own.caFile === undefined ? undefined : halfLifeOf(own.identity),
   };
 }
 
@@ -88,15 +115,21 @@ async function development(
   config: Config,
   listening: Omit<ServiceOptions, 'identity' | 'authority' | 'groups' | 'hubs'>,
   deps: Deps,
-): Promise<Settings> {
+): Promise<ServiceSettings> {
   const folder = developmentFolder(config.data);
   const pki = await loadOrCreateDevelopmentPki(folder, deps);
-  const service: ServiceOptions = { ...listening, ...developmentSettings(pki, { gateway: config.gateway }) };
+  const service: ServiceOptions = {
+    ...listening,
+    ...developmentSettings(pki, { gateway: config.gateway }),
+    authorityFolder: join(folder, 'authority'),
+  };
   const devices = join(folder, 'devices');
   return {
     service,
     files: { pki: folder },
     facts: policyFacts(config, service),
+    sources: [...apiFiles(config), folder],
+    renewAt: undefined,
     hints: ({ endpoint, issuerUrl }) => [
       '',
       'This is a development PKI: every key, its devices included, lies in the data folder. Next, in other terminals:',
@@ -107,6 +140,40 @@ async function development(
     ],
   };
 }
+
+/** The one that is shown goes on while it is of the same authority and not old: nobody gains by another. */
+async function ownCertificate(
+  folder: string,
+  { shown, ...deps }: Deps,
+): Promise<{ readonly identity: Identity; readonly caFile: string }> {
+  const made = await loadOrCreateServiceCertificate(folder, { ...deps, name: 'firstboot' });
+  const [before, after] = [shown, made.identity].map(
+    (identity) => identity?.chain[0] && parseCertificate(identity.chain[0]),
+  );
+  const same = before && after && equalBytes(before.authorityKeyId ?? noBytes, after.authorityKeyId ?? noBytes);
+  return shown && same && deps.now < halfLifeOf(shown) ? { ...made, identity: shown } : made;
+}
+
+function halfLifeOf({ chain: [leaf] }: Identity): Millis {
+  if (leaf === undefined) return 0;
+  const { notBefore, notAfter } = parseCertificate(leaf);
+  return (notBefore + notAfter) / 2;
+}
+
+async function apiOptions({ tls, ...api }: NonNullable<Config['api']>): Promise<SurfaceOptions> {
+  if (!tls) return api;
+  const { chain, key, clientCas } = tls;
+  // Read as they are by the API, and looked at here, so that a complaint names the file.
+  await readKeyedChain(chain, key);
+  if (clientCas !== undefined) await readCertificates(clientCas);
+  const [chainPem, keyPem, casPem] = await Promise.all(
+    [chain, key, clientCas].map((file) => (file === undefined ? undefined : readFile(file, 'utf8'))),
+  );
+  return { ...api, tls: { chain: chainPem ?? '', key: keyPem ?? '', clientCas: casPem } };
+}
+
+const apiFiles = ({ api }: Config): readonly string[] =>
+  Object.values(api?.tls ?? {}).filter((file) => file !== undefined);
 
 const portOf = (gateway: string): string => {
   const uri = parseCoapUri(gateway);

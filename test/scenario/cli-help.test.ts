@@ -4,7 +4,7 @@ import { build, firstboot } from '../support/command.ts';
 
 beforeAll(build, 60_000);
 
-const commands = withSubcommands(createProgram('0.0.0'));
+const commands = withSubcommands(await createProgram('0.0.0'));
 const leaves = commands.filter((command) => command.commands.length === 0);
 
 /** What the command prints when it is asked for help. */
@@ -45,6 +45,7 @@ describe('help', () => {
       'Who comes in, and what they get:',
       'What is happening, and why:',
       'Certificates:',
+      'The API:',
       'Other:',
       'Examples:',
     ]);

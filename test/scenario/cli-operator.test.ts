@@ -45,7 +45,7 @@ describe('a device that waits for approval', () => {
     // The store is the service's as long as it runs.
     const early = await run('device', 'list');
     expect(early).toMatchObject({ code: 1, stdout: '' });
-    expect(early.stderr).toMatch(/folder firstboot-data, code in use\).*stop the service/);
+    expect(early.stderr).toMatch(/folder firstboot-data, code in use\).*--server/);
     await service.stop();
 
     const [waiting, ...others] = await lines('device', 'list', '--state', 'pending');

@@ -48,7 +48,11 @@ hubs:
     gateways: ['coaps+tcp://127.0.0.1:1']
 `,
   );
-  service = spawn(process.execPath, [program, 'serve', '-c', 'firstboot.yaml'], { cwd, env, stdio: 'pipe' });
+  service = spawn(process.execPath, [program, 'serve', '-c', 'firstboot.yaml', '--api-port', '0'], {
+    cwd,
+    env,
+    stdio: 'pipe',
+  });
   for (const stream of [service.stdout, service.stderr]) {
     stream?.setEncoding('utf8').on('data', (text: string) => {
       said += text;

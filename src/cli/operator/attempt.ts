@@ -1,14 +1,13 @@
 import { Command, Option } from 'commander';
 import type { Millis } from '../../core/clock.ts';
 import { errorTable, failure } from '../../core/errors.ts';
-import type { Uuid } from '../../core/ids.ts';
 import { attemptLines } from '../../operator/attempt-report.ts';
-import { type AttemptFilter, findAttempt, type ListedAttempt, listAttempts } from '../../operator/attempts.ts';
+import type { AttemptFilter, ListedAttempt } from '../../operator/attempts.ts';
 import type { Verdict } from '../../store/model.ts';
-import { type DataOptions, inDataFolder, readsData } from '../data-folder.ts';
 import { plain } from '../plain.ts';
 import { moment, sinceTime } from '../times.ts';
 import { wrapped } from '../width.ts';
+import { asks, type TargetOptions, withOperations } from '../with-operations.ts';
 import { everyPage, limited, printListing, short, shortAttempt } from './rows.ts';
 
 export function attemptCommand(): Command {
@@ -24,7 +23,7 @@ export function attemptCommand(): Command {
     .option('--code <code>', 'only refused for this reason: bind.device-id-taken, or bind for all of that stage')
     .option('--since <time>', 'a date, or so long ago: 30d, 12h', sinceTime)
     .option('--text <text>', 'only with this in the subject, PSK identity, address, key id or device id');
-  limited(readsData(list), 100)
+  limited(asks(list), 100)
     .addHelpText(
       'after',
       `
@@ -34,7 +33,7 @@ Examples:
   $ firstboot attempt list --device 3fa2b1c4 --code attest`,
     )
     .action((options: ListOptions) => printAttempts(options));
-  readsData(
+  asks(
     attempt
       .command('show')
       .description('Show an attempt: what was offered and presented, each decision, each request and answer.')
@@ -45,9 +44,9 @@ Examples:
       'after',
       '\nExample:\n  $ firstboot attempt show 0199f3a2-77d0\n\nfirstboot explain says what it means and what to do.',
     )
-    .action((id: string, options: DataOptions) =>
-      inDataFolder(options, async ({ store }, output) => {
-        const found = await findAttempt(store, id);
+    .action((id: string, options: TargetOptions) =>
+      withOperations(options, async (operations, output) => {
+        const found = await operations.attempt(id);
         output.data({ event: 'attempt', ...found });
         for (const line of attemptLines(found)) output.line(wrapped(plain(line), hangOf(line)));
       }),
@@ -57,7 +56,7 @@ Examples:
     .description('Count refused strangers by hour and reason. Under attack most of them are only counted.')
     .summary('count refused strangers by hour and reason')
     .option('--since <time>', 'a date, or so long ago (default: 7d)', sinceTime);
-  limited(readsData(refusals))
+  limited(asks(refusals))
     .addHelpText('after', '\nExample:\n  $ firstboot attempt refusals --since 24h')
     .action((options: RefusalOptions) => countRefusals(options));
   return attempt;
@@ -65,23 +64,21 @@ Examples:
 
 const verdicts = ['provisioned', 'renewed', 'refused', 'failed', 'abandoned'] satisfies Verdict[];
 
-type ListOptions = DataOptions & AttemptFilter & { readonly limit: number };
+type ListOptions = TargetOptions & AttemptFilter & { readonly limit: number };
 
-interface RefusalOptions extends DataOptions {
+interface RefusalOptions extends TargetOptions {
   readonly since?: Millis;
   readonly limit: number;
 }
 
 const printAttempts = (options: ListOptions): Promise<void> =>
-  inDataFolder(options, async ({ store }, output) => {
+  withOperations(options, async (operations, output) => {
     const { code, limit } = options;
     if (code !== undefined && !isReason(code)) {
       throw failure('command.usage', { option: '--code', found: code }, 'docs/errors.md lists the codes');
     }
     await printListing(output, {
-      rows: everyPage(({ after, limit: most }: { readonly after?: Uuid; readonly limit: number }) =>
-        listAttempts(store, options, { ...(after !== undefined && { before: after }), limit: most }),
-      ),
+      rows: everyPage((page) => operations.attempts(options, page)),
       limit,
       head: ['attempt', 'when', 'verdict', 'reason', 'who'],
       cells: (attempt) => [
@@ -107,9 +104,9 @@ function whoText({ keyId, peer: { subject, pskIdentity, addresses } }: ListedAtt
 const hangOf = (line: string): number => (/^ *\+\d+ ms +| */.exec(line)?.[0].length ?? 0) + 2;
 
 const countRefusals = ({ since = sinceTime('7d'), limit, ...options }: RefusalOptions): Promise<void> =>
-  inDataFolder(options, async ({ store }, output) => {
+  withOperations(options, async (operations, output) => {
     await printListing(output, {
-      rows: [...(await store.refusalCounts(since))].reverse(),
+      rows: [...(await operations.refusals(since))].reverse(),
       limit,
       head: ['hour', 'reason', 'refused', 'with an attempt'],
       cells: ({ hour, code, count, recorded }) => [moment(hour), code, String(count), String(recorded)],

@@ -3,12 +3,11 @@ import type { Millis } from '../../core/clock.ts';
 import { failure } from '../../core/errors.ts';
 import type { JsonObject, JsonValue } from '../../core/json.ts';
 import { counted } from '../../core/words.ts';
-import { listAudit, verifyAudit } from '../../operator/audit.ts';
 import { hashText } from '../arguments.ts';
-import { type DataOptions, inDataFolder, readsData } from '../data-folder.ts';
 import { faint, good } from '../output.ts';
 import { moment, sinceTime } from '../times.ts';
-import { everyPage, limited, newest, printListing, tellMore } from './rows.ts';
+import { asks, type TargetOptions, withOperations } from '../with-operations.ts';
+import { limited, newest, printListing, tellMore } from './rows.ts';
 
 export function auditCommand(): Command {
   const audit = new Command('audit')
@@ -19,16 +18,16 @@ export function auditCommand(): Command {
     .command('list')
     .description('List the newest lines, in order.')
     .option('--action <name>', 'device.approve, or device for everything done to devices')
-    .option('--target <text>', 'a part of what it was done to: an id')
+    .option('--target <text>', 'a part of what it was done to: an id, also of a device in a lot')
     .option('--actor <name>', 'who did it')
     .option('--since <time>', 'a date, or so long ago: 30d, 12h', sinceTime);
-  limited(readsData(list))
+  limited(asks(list))
     .addHelpText(
       'after',
       '\nExamples:\n  $ firstboot audit list --since 7d\n  $ firstboot audit list --action device.approve --json',
     )
     .action((options: ListOptions) => listLines(options));
-  readsData(
+  asks(
     audit
       .command('verify')
       .description('Check that no line was changed, taken out or put in: each holds the hash of the line before.')
@@ -49,7 +48,7 @@ Examples:
   return audit;
 }
 
-interface ListOptions extends DataOptions {
+interface ListOptions extends TargetOptions {
   readonly action?: string;
   readonly target?: string;
   readonly actor?: string;
@@ -57,16 +56,13 @@ interface ListOptions extends DataOptions {
   readonly limit: number;
 }
 
-interface VerifyOptions extends DataOptions {
+interface VerifyOptions extends TargetOptions {
   readonly head?: string;
 }
 
 const listLines = ({ limit, ...options }: ListOptions): Promise<void> =>
-  inDataFolder(options, async ({ store }, output) => {
-    const all = everyPage((page: { readonly after?: number; readonly limit: number }) =>
-      listAudit(store, options, page),
-    );
-    const { kept, more } = await newest(all, limit);
+  withOperations(options, async (operations, output) => {
+    const { kept, more } = await newest((page) => operations.audit(options, { ...page, newest: true }), limit);
     await printListing(output, {
       rows: kept,
       limit,
@@ -106,8 +102,8 @@ function valueText(value: JsonValue | undefined): string {
 const shownDetail = 200;
 
 const verify = (options: VerifyOptions): Promise<void> =>
-  inDataFolder(options, async ({ store }, output) => {
-    const verdict = await verifyAudit(store, options);
+  withOperations(options, async (operations, output) => {
+    const verdict = await operations.verifyAudit(options);
     if (verdict.ok) {
       const { lines, head } = verdict;
       output.data({ event: 'audit-verified', lines, head });

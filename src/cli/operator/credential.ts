@@ -1,21 +1,13 @@
 import { Command, Option } from 'commander';
 import type { Millis } from '../../core/clock.ts';
 import { failure } from '../../core/errors.ts';
-import {
-  type CredentialFilter,
-  type CredentialSelection,
-  listCredentials,
-  releaseCredentials,
-  revokeCredentials,
-} from '../../operator/credentials.ts';
-import { readOwnerPsk } from '../../operator/owner-psk.ts';
-import { normalSerial } from '../../operator/selectors.ts';
+import type { CredentialFilter, CredentialSelection } from '../../operator/credentials.ts';
 import type { RevocationReason } from '../../store/model.ts';
 import { generationNumber, timeSpan } from '../arguments.ts';
-import { type ChangeOptions, changesData, type DataOptions, inDataFolder, readsData } from '../data-folder.ts';
 import { strong } from '../output.ts';
 import { facts, printTable } from '../table.ts';
 import { momentWords, whenWords } from '../times.ts';
+import { asks, type ChangeOptions, changes, type TargetOptions, withOperations } from '../with-operations.ts';
 import { credentialState } from './device-show.ts';
 import { tellOutcome } from './outcome.ts';
 import { everyPage, limited, printListing, short } from './rows.ts';
@@ -33,7 +25,7 @@ export function credentialCommand(): Command {
     )
     .summary('put certificates on the revocation list')
     .addOption(new Option('--reason <reason>', 'why').choices(reasons).default('unspecified'));
-  changesData(selecting(revoke))
+  changes(selecting(revoke))
     .addHelpText(
       'after',
       `
@@ -43,8 +35,8 @@ Examples:
   $ firstboot credential revoke --group 'washing machines' --dry-run`,
     )
     .action((options: SelectOptions & { readonly reason: RevocationReason }) =>
-      inDataFolder(options, async (folder, output) => {
-        const outcome = await revokeCredentials(folder, selection(options), options);
+      withOperations(options, async (operations, output) => {
+        const outcome = await operations.revokeCredentials(selection(options), options);
         tellOutcome(output, outcome, options, { ...outcome.result });
       }),
     );
@@ -52,11 +44,11 @@ Examples:
     .command('release')
     .description('Take certificates off hold. No other revocation can be taken back.')
     .summary('take certificates off hold');
-  changesData(selecting(release))
+  changes(selecting(release))
     .addHelpText('after', '\nExample:\n  $ firstboot credential release --serial 3fa2b1')
     .action((options: SelectOptions) =>
-      inDataFolder(options, async (folder, output) => {
-        const outcome = await releaseCredentials(folder, selection(options), options);
+      withOperations(options, async (operations, output) => {
+        const outcome = await operations.releaseCredentials(selection(options), options);
         tellOutcome(output, outcome, options, { ...outcome.result });
       }),
     );
@@ -104,7 +96,7 @@ function selection({ serial, device, generation, group }: SelectOptions): Creden
   return { group: group ?? '' };
 }
 
-type ListOptions = DataOptions &
+type ListOptions = TargetOptions &
   Pick<CredentialFilter, 'device' | 'group' | 'revoked'> & { readonly expiring?: Millis; readonly limit: number };
 
 function listCommand(): Command {
@@ -115,19 +107,17 @@ function listCommand(): Command {
     .option('--revoked', 'only those that are revoked or on hold')
     .option('--no-revoked', 'only those that are not')
     .option('--expiring <time>', 'only those that end within this time: 30d, 12h', timeSpan);
-  return limited(readsData(list))
+  return limited(asks(list))
     .addHelpText(
       'after',
       '\nExamples:\n  $ firstboot credential list --expiring 7d\n  $ firstboot credential list --device 3fa2b1c4 --json',
     )
     .action(({ limit, expiring: expiringWithin, ...options }: ListOptions) =>
-      inDataFolder(options, async ({ store, now }, output) => {
+      withOperations(options, async (operations, output, { now }) => {
         const at = now();
         const filter = { ...options, expiringWithin };
         await printListing(output, {
-          rows: everyPage((page: { readonly after?: string; readonly limit: number }) =>
-            listCredentials(store, filter, { ...page, now: at }),
-          ),
+          rows: everyPage((page) => operations.credentials(filter, page)),
           limit,
           head: ['serial', 'device id', 'gen', 'state', 'issued', 'ends'],
           cells: (credential) => [
@@ -146,7 +136,7 @@ function listCommand(): Command {
 }
 
 const showCommand = (): Command =>
-  readsData(
+  asks(
     new Command('show')
       .description('Show an identity certificate.')
       .argument('<serial>', 'its serial number in hexadecimal'),
@@ -155,15 +145,11 @@ const showCommand = (): Command =>
       'after',
       '\nExample:\n  $ firstboot credential show 3fa2b1\n\nfirstboot pki inspect reads the certificate itself.',
     )
-    .action((serial: string, options: DataOptions) =>
-      inDataFolder(options, async ({ store, now }, output) => {
-        const found = await store.credential(normalSerial(serial) ?? serial);
-        if (!found)
-          throw failure('operator.not-found', { serial }, '`firstboot credential list` shows those that are known');
+    .action((serial: string, options: TargetOptions) =>
+      withOperations(options, async (operations, output, { now }) => {
+        const { credential: found, manufacturer, group } = await operations.credential(serial);
         output.data({ event: 'credential', ...found });
         const at = now();
-        const device = await store.device(found.keyId);
-        const group = await store.groups.get(found.groupId);
         output.line(strong(`certificate ${found.serial}`));
         printTable(
           output,
@@ -171,7 +157,7 @@ const showCommand = (): Command =>
             ['state', credentialState(found, at) + (found.revoked ? `, ${momentWords(found.revoked.at, at)}` : '')],
             ['device id', `${found.deviceId}, generation ${found.generation}`],
             ['key', found.keyId],
-            ['manufacturer', device?.manufacturer.subject],
+            ['manufacturer', manufacturer],
             ['group', group?.name ?? found.groupId],
             ['issued', momentWords(found.issuedAt, at)],
             ['ends', momentWords(found.notAfter, at)],
@@ -183,7 +169,7 @@ const showCommand = (): Command =>
     );
 
 const ownerPskCommand = (): Command =>
-  readsData(
+  asks(
     new Command('owner-psk')
       .description(
         'Print the key with which the owner reaches a device, in hexadecimal. That is a secret: the audit log says who ' +
@@ -193,9 +179,9 @@ const ownerPskCommand = (): Command =>
       .argument('<device>', 'key id, device id, or the first 8 characters of one'),
   )
     .addHelpText('after', '\nExample:\n  $ firstboot credential owner-psk 3fa2b1c4')
-    .action((name: string, options: DataOptions) =>
-      inDataFolder(options, async (folder, output) => {
-        const { deviceId, ownerId, key } = await readOwnerPsk(folder, name);
+    .action((name: string, options: TargetOptions) =>
+      withOperations(options, async (operations, output) => {
+        const { deviceId, ownerId, key } = await operations.ownerPsk(name);
         output.data({ event: 'owner-psk', deviceId, ownerId, key });
         output.line(key);
       }),

@@ -1,16 +1,15 @@
-import type { Uuid } from '../../core/ids.ts';
-import { type DeviceFilter, listDevices } from '../../operator/devices.ts';
-import { type DataOptions, inDataFolder } from '../data-folder.ts';
+import type { DeviceFilter } from '../../operator/device-list.ts';
 import { whenWords } from '../times.ts';
+import { type TargetOptions, withOperations } from '../with-operations.ts';
 import { everyPage, printListing, short } from './rows.ts';
 
-type ListOptions = DataOptions & DeviceFilter & { readonly limit: number };
+type ListOptions = TargetOptions & DeviceFilter & { readonly limit: number };
 
 export const printDevices = (options: ListOptions): Promise<void> =>
-  inDataFolder(options, async ({ store, now }, output) => {
-    const groups = new Map((await store.groups.list()).map(({ id, name }) => [id, name]));
+  withOperations(options, async (operations, output, { now }) => {
+    const groups = new Map((await operations.groups()).map(({ group: { id, name } }) => [id, name]));
     await printListing(output, {
-      rows: everyPage((page: { readonly after?: Uuid; readonly limit: number }) => listDevices(store, options, page)),
+      rows: everyPage((page) => operations.devices(options, page)),
       limit: options.limit,
       head: ['key', 'device id', 'state', 'gen', 'alarms', 'last seen', 'group', 'manufacturer certificate'],
       cells: (device) => [

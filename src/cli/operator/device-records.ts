@@ -1,33 +1,12 @@
 import { Command, Option } from 'commander';
 import { failure } from '../../core/errors.ts';
 import type { Uuid } from '../../core/ids.ts';
-import {
-  allowReset,
-  approveDevice,
-  approveGroup,
-  clearAlarms,
-  type DeviceOperation,
-  type DeviceOptions,
-  decommissionDevice,
-  disableDevice,
-  enableDevice,
-  quarantineDevice,
-  rejectDevice,
-  rekeyDevice,
-  releaseDevice,
-  transferDevice,
-} from '../../operator/devices.ts';
-import { findDevice, findGroup } from '../../operator/find.ts';
-import type { DeviceState } from '../../store/model.ts';
-import {
-  type ChangeOptions,
-  changesData,
-  type DataFolder,
-  type DataOptions,
-  inDataFolder,
-  readsData,
-} from '../data-folder.ts';
+import type { Outcome } from '../../operator/change.ts';
+import type { DeviceOptions } from '../../operator/devices.ts';
+import type { DeviceTurn, Operations } from '../../operator/operations.ts';
+import type { Device, DeviceState } from '../../store/model.ts';
 import { faint, type Output } from '../output.ts';
+import { asks, type ChangeOptions, changes, type TargetOptions, withOperations } from '../with-operations.ts';
 import { printDevices } from './device-list.ts';
 import { deviceLines, shownDevice } from './device-show.ts';
 import { each, tellOutcome } from './outcome.ts';
@@ -50,7 +29,7 @@ function listCommand(): Command {
     .option('--owner <owner>', 'only of this owner: id or name')
     .option('--alarms', 'only with open alarms')
     .option('--text <text>', 'only with this in an id, the subject, the serial number or the address');
-  return limited(readsData(command))
+  return limited(asks(command))
     .addHelpText(
       'after',
       '\nExamples:\n  $ firstboot device list --state pending\n  $ firstboot device list --alarms --json',
@@ -63,13 +42,13 @@ function showCommand(): Command {
     .description('Show a device: its state, what it has been through, its certificates, alarms and last attempts.')
     .summary('show a device: state, lineage, certificates, alarms, attempts')
     .argument('<device>', which[1]);
-  return readsData(command)
+  return asks(command)
     .addHelpText('after', '\nExample:\n  $ firstboot device show 3fa2b1c4')
-    .action((name: string, options: DataOptions) =>
-      inDataFolder(options, async ({ store, now }, output) => {
-        const device = await findDevice(store, name);
-        output.data({ event: 'device', ...(await shownDevice(store, device)) });
-        if (!output.json) for (const line of await deviceLines(store, device, now())) output.line(line);
+    .action((name: string, options: TargetOptions) =>
+      withOperations(options, async (operations, output, { now }) => {
+        const view = await operations.device(name);
+        output.data({ event: 'device', ...shownDevice(view) });
+        if (!output.json) for (const line of deviceLines(view, now())) output.line(line);
       }),
     );
 }
@@ -78,66 +57,58 @@ type ReasonOptions = ChangeOptions & Pick<DeviceOptions, 'reason'>;
 
 /** Turns in the life of a device that need nothing but a reason. */
 const turns: readonly {
-  readonly verb: string;
+  readonly verb: DeviceTurn;
   readonly does: string;
   readonly summary?: string;
   readonly example: string;
-  readonly turn: DeviceOperation;
 }[] = [
   {
     verb: 'reject',
     does: 'Turn pending devices away. One that is enabled later waits for approval again.',
     summary: 'turn pending devices away',
     example: "reject 3fa2b1c4 --reason 'not ours'",
-    turn: rejectDevice,
   },
   {
     verb: 'quarantine',
     does: 'Hold devices until somebody has looked at them: they are refused, their certificates are on hold.',
     summary: 'hold devices until somebody has looked at them',
     example: "quarantine 3fa2b1c4 --reason 'seen in two places'",
-    turn: quarantineDevice,
   },
   {
     verb: 'release',
     does: 'Let devices out of quarantine. Their certificates hold again.',
     summary: 'let devices out of quarantine',
     example: 'release 3fa2b1c4',
-    turn: releaseDevice,
   },
   {
     verb: 'disable',
     does: 'Refuse devices until they are enabled. Their certificates are on hold.',
     summary: 'refuse devices until they are enabled',
     example: 'disable 3fa2b1c4',
-    turn: disableDevice,
   },
-  { verb: 'enable', does: 'Let disabled devices in again.', example: 'enable 3fa2b1c4', turn: enableDevice },
+  { verb: 'enable', does: 'Let disabled devices in again.', example: 'enable 3fa2b1c4' },
   {
     verb: 'decommission',
     does: 'End the life of devices: they are refused, and their certificates are revoked for good.',
     summary: 'end the life of devices, and revoke their certificates',
     example: "decommission 3fa2b1c4 --reason 'scrapped'",
-    turn: decommissionDevice,
   },
   {
     verb: 'allow-reset',
     does: 'Let devices of a group with reprovisioning: never come in once more after a factory reset.',
     summary: 'let devices come in once more after a factory reset',
     example: 'allow-reset 3fa2b1c4',
-    turn: allowReset,
   },
   {
     verb: 'clear-alarms',
     does: 'Clear the alarms of devices that somebody has looked at.',
     summary: 'clear the alarms of devices',
     example: 'clear-alarms 3fa2b1c4',
-    turn: clearAlarms,
   },
 ];
 
-const turnCommand = ({ verb, does, summary = '', example, turn }: (typeof turns)[number]): Command =>
-  changesData(
+const turnCommand = ({ verb, does, summary = '', example }: (typeof turns)[number]): Command =>
+  changes(
     reasoned(
       new Command(verb)
         .description(does)
@@ -146,12 +117,14 @@ const turnCommand = ({ verb, does, summary = '', example, turn }: (typeof turns)
     ),
   )
     .addHelpText('after', `${manyHelp}\nExample:\n  $ firstboot device ${example}`)
-    .action((devices: string[], options: ReasonOptions) => change(devices, options, turn));
+    .action((devices: string[], options: ReasonOptions) =>
+      change(devices, options, (operations, device) => operations.turnDevice(verb, device, options)),
+    );
 
 type ApproveOptions = ReasonOptions & { readonly allPending?: boolean; readonly group?: string };
 
 const approveCommand = (): Command =>
-  changesData(
+  changes(
     reasoned(
       new Command('approve')
         .description(
@@ -166,6 +139,10 @@ const approveCommand = (): Command =>
     .addHelpText(
       'after',
       `${manyHelp}
+--all-pending approves each group's in lots of some hundred: a lot is one change,
+with one line group.approve in the audit log that names its devices. Events and
+webhooks tell device.approve for each device all the same.
+
 Examples:
   $ firstboot device approve 3fa2b1c4 77d0e912
   $ firstboot device approve --all-pending --group 'washing machines' --dry-run`,
@@ -173,7 +150,7 @@ Examples:
     .action(approve);
 
 const approve = (devices: string[], options: ApproveOptions): Promise<void> =>
-  inDataFolder(options, async (folder, output) => {
+  withOperations(options, async (operations, output) => {
     const { allPending = false, group: name } = options;
     if (allPending === devices.length > 0 || (name !== undefined && !allPending)) {
       const fix = 'name devices, or give --all-pending, which --group narrows';
@@ -183,10 +160,14 @@ const approve = (devices: string[], options: ApproveOptions): Promise<void> =>
         fix,
       );
     }
-    if (!allPending) return turnEach(folder, devices, output, options, approveDevice);
-    const groups = name === undefined ? await folder.store.groups.list() : [await findGroup(folder.store, name)];
-    for (const group of groups) {
-      const outcome = await approveGroup(folder, group.id, options);
+    if (!allPending) {
+      return turnEach(operations, devices, output, options, (_, device) =>
+        operations.turnDevice('approve', device, options),
+      );
+    }
+    const groups = name === undefined ? await operations.groups() : [await operations.group(name)];
+    for (const { group } of groups) {
+      const outcome = await operations.approveGroup(group.id, options);
       if (outcome.result.length > 0 || groups.length === 1) {
         tellOutcome(output, outcome, options, { group: group.id, devices: outcome.result });
       }
@@ -194,7 +175,7 @@ const approve = (devices: string[], options: ApproveOptions): Promise<void> =>
   });
 
 const transferCommand = (): Command =>
-  changesData(
+  changes(
     reasoned(
       new Command('transfer')
         .description('Give devices to another owner. Each is provisioned for the new owner at its next try.')
@@ -205,11 +186,11 @@ const transferCommand = (): Command =>
   )
     .addHelpText('after', `${manyHelp}\nExample:\n  $ firstboot device transfer 3fa2b1c4 --owner 'second hand ltd'`)
     .action((devices: string[], options: ReasonOptions & { readonly owner: string }) =>
-      change(devices, options, (deps, device) => transferDevice(deps, device, options.owner, options)),
+      change(devices, options, (operations, device) => operations.transferDevice(device, options.owner, options)),
     );
 
 const rekeyCommand = (): Command =>
-  changesData(
+  changes(
     reasoned(
       new Command('rekey')
         .description(
@@ -222,27 +203,29 @@ const rekeyCommand = (): Command =>
   )
     .addHelpText('after', "\nExample:\n  $ firstboot device rekey 3fa2b1c4 77d0e912 --reason 'board swapped'")
     .action((from: string, to: string, options: ReasonOptions) =>
-      change([from], options, (deps, device) => rekeyDevice(deps, device, to, options)),
+      change([from], options, (operations, device) => operations.rekeyDevice(device, to, options)),
     );
 
 const reasoned = (command: Command): Command => command.option('--reason <text>', 'for the audit log, and for people');
 
-const change = (devices: readonly string[], options: ReasonOptions, turn: DeviceOperation): Promise<void> =>
-  inDataFolder(options, (folder, output) => turnEach(folder, devices, output, options, turn));
+type Turn = (operations: Operations, device: string) => Promise<Outcome<Device>>;
+
+const change = (devices: readonly string[], options: ReasonOptions, turn: Turn): Promise<void> =>
+  withOperations(options, (operations, output) => turnEach(operations, devices, output, options, turn));
 
 /** All are looked up first: of a list with a name that fits nothing, or several, nothing is done. */
 async function turnEach(
-  folder: DataFolder,
+  operations: Operations,
   names: readonly string[],
   output: Output,
   options: ReasonOptions,
-  turn: DeviceOperation,
+  turn: Turn,
 ): Promise<void> {
   const keys = new Set<Uuid>();
   let missing = 0;
   await each(names, output, async (name) => {
     missing++;
-    keys.add((await findDevice(folder.store, name)).keyId);
+    keys.add((await operations.device(name)).device.keyId);
     missing--;
   });
   if (missing > 0) {
@@ -251,7 +234,7 @@ async function turnEach(
     return;
   }
   await each([...keys], output, async (keyId) => {
-    const outcome = await turn(folder, keyId, options);
+    const outcome = await turn(operations, keyId);
     tellOutcome(output, outcome, options, { device: outcome.result });
   });
 }

@@ -1,10 +1,9 @@
 import type { Millis } from '../../core/clock.ts';
 import type { Evidence } from '../../core/errors.ts';
-import { limits } from '../../core/limits.ts';
 import { statusNames } from '../../core/status.ts';
 import { counted } from '../../core/words.ts';
+import type { DeviceView } from '../../operator/operations.ts';
 import type { AttemptSummary, Credential, Device } from '../../store/model.ts';
-import type { Store } from '../../store/store.ts';
 import { bad, good, strong } from '../output.ts';
 import { plain } from '../plain.ts';
 import { facts, table } from '../table.ts';
@@ -13,17 +12,15 @@ import { lineWidth } from '../width.ts';
 import { shortAttempt } from './rows.ts';
 
 /** A device as programs get it: its record, its certificates and its last attempts. */
-export const shownDevice = async (store: Store, device: Device): Promise<Readonly<Record<string, unknown>>> => ({
+export const shownDevice = ({ device, credentials, attempts }: DeviceView): Readonly<Record<string, unknown>> => ({
   ...device,
-  credentials: await store.credentials(device.keyId),
-  attempts: await lastAttempts(store, device),
+  credentials,
+  attempts,
 });
 
 /** A device for people. */
-export async function deviceLines(store: Store, device: Device, now: Millis): Promise<string[]> {
-  const group = await store.groups.get(device.groupId);
-  const hub = device.hubId === undefined ? undefined : await store.hubs.get(device.hubId);
-  const owner = device.assignedOwner ?? group?.owner;
+export function deviceLines(view: DeviceView, now: Millis): string[] {
+  const { device, group, hub, owner, credentials, attempts } = view;
   const reason = device.stateReason === undefined ? '' : `: ${device.stateReason}`;
   const { manufacturer, retry } = device;
   const flags = statusNames(device.flags).join(', ');
@@ -65,7 +62,7 @@ export async function deviceLines(store: Store, device: Device, now: Millis): Pr
     ),
     ...section(
       'certificates',
-      (await store.credentials(device.keyId)).map((credential) => [
+      credentials.map((credential) => [
         credential.serial,
         String(credential.generation),
         credentialState(credential, now),
@@ -74,7 +71,7 @@ export async function deviceLines(store: Store, device: Device, now: Millis): Pr
       ]),
       ['serial', 'gen', 'state', 'issued', 'ends'],
     ),
-    ...section('last attempts', (await lastAttempts(store, device)).map(attemptCells), attemptHead),
+    ...section('last attempts', attempts.map(attemptCells), attemptHead),
   ];
 }
 
@@ -92,9 +89,6 @@ const attemptCells = ({ openedAt, verdict, refusal, id }: AttemptSummary): strin
   refusal?.code ?? '',
   shortAttempt(id),
 ];
-
-const lastAttempts = (store: Store, { keyId }: Device): Promise<readonly AttemptSummary[]> =>
-  store.attempts({ keyId, limit: limits.operator.shownAttempts });
 
 function section(title: string, rows: readonly (readonly string[])[], head: readonly string[]): string[] {
   if (rows.length === 0) return [];

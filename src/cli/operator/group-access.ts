@@ -1,9 +1,10 @@
 import { Command } from 'commander';
 import { failure } from '../../core/errors.ts';
-import { addAccess, listAccess, removeAccess } from '../../operator/access.ts';
-import type { AccessList, DeviceSelector } from '../../store/model.ts';
-import { type ChangeOptions, changesData, type DataOptions, inDataFolder, readsData } from '../data-folder.ts';
+import type { Outcome } from '../../operator/change.ts';
+import type { Operations } from '../../operator/operations.ts';
+import type { AccessEntry, AccessList, DeviceSelector } from '../../store/model.ts';
 import { whenWords } from '../times.ts';
+import { asks, type ChangeOptions, changes, type TargetOptions, withOperations } from '../with-operations.ts';
 import { importCommand } from './group-import.ts';
 import { listOption } from './list-option.ts';
 import { each, tellOutcome } from './outcome.ts';
@@ -18,7 +19,7 @@ export function accessCommand(): Command {
     .summary('who may come, may not, or is approved already')
     .helpCommand('help [command]', 'show help for a command');
   limited(
-    readsData(
+    asks(
       access.command('list').description('List the entries.').argument('<group>', 'id or name').addOption(listOption()),
     ),
   )
@@ -31,7 +32,7 @@ export function accessCommand(): Command {
     .argument('<group>', 'id or name')
     .addOption(listOption().makeOptionMandatory())
     .option('--note <text>', 'for people: why, or what it is');
-  changesData(selecting(add))
+  changes(selecting(add))
     .addHelpText(
       'after',
       `
@@ -41,26 +42,28 @@ Examples:
       --subject 'CN=wm-*' --note 'first line'`,
     )
     .action((group: string, options: EntryOptions) =>
-      forEntries(options, (folder, entry) => addAccess(folder, { group, ...entry, note: options.note }, options)),
+      forEntries(options, (operations, entry) =>
+        operations.addAccess({ group, ...entry, note: options.note }, options),
+      ),
     );
   const remove = access
     .command('remove')
     .description('Take devices from a list.')
     .argument('<group>', 'id or name')
     .addOption(listOption().makeOptionMandatory());
-  changesData(selecting(remove))
+  changes(selecting(remove))
     .addHelpText(
       'after',
       "\nExample:\n  $ firstboot group access remove 'washing machines' --list deny --serial 3fa2b1",
     )
     .action((group: string, options: EntryOptions) =>
-      forEntries(options, (folder, entry) => removeAccess(folder, { group, ...entry }, options)),
+      forEntries(options, (operations, entry) => operations.removeAccess({ group, ...entry }, options)),
     );
   access.addCommand(importCommand());
   return access;
 }
 
-interface ListOptions extends DataOptions {
+interface ListOptions extends TargetOptions {
   readonly list?: AccessList;
   readonly limit: number;
 }
@@ -80,12 +83,10 @@ const selecting = (command: Command): Command =>
     .option('--subject <pattern...>', 'subjects of such certificates or PSK identities; * is any text');
 
 const list = (group: string, options: ListOptions): Promise<void> =>
-  inDataFolder(options, async ({ store, now }, output) => {
+  withOperations(options, async (operations, output, { now }) => {
     const { list: only, limit } = options;
     await printListing(output, {
-      rows: everyPage((page: { readonly after?: string; readonly limit: number }) =>
-        listAccess(store, group, { ...page, ...(only !== undefined && { list: only }) }),
-      ),
+      rows: everyPage((page) => operations.access(group, { ...page, list: only })),
       limit,
       head: ['list', 'by', 'value', 'added', 'note'],
       cells: (entry) => [
@@ -104,9 +105,9 @@ type Entry = { readonly list: AccessList; readonly device: DeviceSelector };
 
 const forEntries = (
   options: EntryOptions,
-  change: (folder: Parameters<typeof addAccess>[0], entry: Entry) => ReturnType<typeof addAccess>,
+  change: (operations: Operations, entry: Entry) => Promise<Outcome<AccessEntry>>,
 ): Promise<void> =>
-  inDataFolder(options, async (folder, output) => {
+  withOperations(options, async (operations, output) => {
     const { key = [], serial = [], subject = [] } = options;
     const devices: DeviceSelector[] = [
       ...key.map((value) => ({ by: 'key', value }) as const),
@@ -117,7 +118,7 @@ const forEntries = (
       throw failure('command.usage', { found: 'no device' }, 'name some with --key, --serial or --subject');
     }
     await each(devices, output, async (device) => {
-      const outcome = await change(folder, { list: options.list, device });
+      const outcome = await change(operations, { list: options.list, device });
       tellOutcome(output, outcome, options, { entry: outcome.result });
     });
   });

@@ -1,16 +1,16 @@
 import { createReadStream } from 'node:fs';
 import { Command, Option } from 'commander';
 import { failure } from '../../core/errors.ts';
-import { type ImportLine, type ImportReport, importAccess } from '../../operator/imports.ts';
+import type { ImportLine, ImportReport } from '../../operator/imports.ts';
 import type { AccessList } from '../../store/model.ts';
-import { type ChangeOptions, changesData, inDataFolder } from '../data-folder.ts';
 import { faint, type Output, strong } from '../output.ts';
 import { plain } from '../plain.ts';
+import { type ChangeOptions, changes, withOperations } from '../with-operations.ts';
 import { listOption } from './list-option.ts';
 
 /** `firstboot group access import` */
 export const importCommand = (): Command =>
-  changesData(
+  changes(
     new Command('import')
       .description('Put the devices of a file on a list. All of them, or none when a line has a problem.')
       .summary('put the devices of a file on a list')
@@ -47,10 +47,10 @@ interface ImportOptions extends ChangeOptions {
 }
 
 const importFile = (group: string, path: string, options: ImportOptions): Promise<void> =>
-  inDataFolder(options, async (folder, output) => {
+  withOperations(options, async (operations, output) => {
     const { list, partial, dryRun, format = formatOf(path) } = options;
     const file = path === '-' ? 'standard input' : path;
-    const report = await importAccess(folder, chunks(path), { group, list, format, partial, dryRun, file });
+    const report = await operations.importAccess(chunks(path), { group, list, format, partial, dryRun, file });
     tell(report, options, output);
     if (report.problems === 0 || partial === true) return;
     const fix = 'nothing was changed; mend these lines, or take the others with --partial';

@@ -1,34 +1,46 @@
 import { decodePem } from '../../codec/pem.ts';
 import type { Millis } from '../../core/clock.ts';
+import type { GroupView } from '../../operator/operations.ts';
 import { parseCertificate } from '../../pki/certificate.ts';
 import type { DeviceSelector, EnrollmentGroup, HubAllocation } from '../../store/model.ts';
-import type { Store } from '../../store/store.ts';
 import { bad, strong } from '../output.ts';
 import { plain } from '../plain.ts';
 import { facts } from '../table.ts';
 import { lengthWords, whenWords } from '../times.ts';
 
-/** A group as programs get it: without its keys. */
-export const shownGroup = ({
-  attestation,
-  ownerPsk,
-  ...group
-}: EnrollmentGroup): Readonly<Record<string, unknown>> => ({
-  ...group,
-  attestation: {
-    ...attestation,
-    psk: attestation.psk.map(({ identity, derived }) => ({ identity, derived, key: secret })),
-  },
-  ...(ownerPsk !== undefined && { ownerPsk: secret }),
-});
+/** A group as programs get it: without its keys, its fields always in one order. */
+export function shownGroup(group: EnrollmentGroup): Readonly<Record<string, unknown>> {
+  const { id, name, owner, enabled, source, revision, admission, allow, deny, deviceIds, certificate } = group;
+  const { hubs, allocation, acl, ownerPsk, payload, reprovisioning, clones, attestation } = group;
+  const { x509, psk, pins } = attestation;
+  return {
+    ...{ id, name, owner: { id: owner.id, name: owner.name }, enabled, source, revision, admission },
+    attestation: {
+      x509: x509 && {
+        anchors: x509.anchors,
+        leads: x509.leads,
+        intermediates: x509.intermediates,
+        crls: x509.crls,
+        crlUrls: x509.crlUrls,
+        expiredGrace: x509.expiredGrace,
+      },
+      psk: psk.map(({ identity, derived }) => ({ identity, derived, key: secret })),
+      pins,
+    },
+    ...{ allow, deny, deviceIds, certificate, hubs, allocation, acl },
+    ...(ownerPsk !== undefined && { ownerPsk: secret }),
+    ...{ payload, reprovisioning, clones },
+  };
+}
 
 const secret = '(secret)';
 
 /** A group for people. */
-export async function groupLines(store: Store, group: EnrollmentGroup, now: Millis): Promise<string[]> {
+export function groupLines({ group, hubs: named, lists }: GroupView, now: Millis): string[] {
   const { attestation, certificate, deviceIds } = group;
   const { x509 } = attestation;
-  const hubs = await Promise.all(group.hubs.map(async (id) => (await store.hubs.get(id))?.name ?? `${id} (unknown)`));
+  const names = new Map(named.map(({ id, name }) => [id, name]));
+  const hubs = group.hubs.map((id) => names.get(id) ?? `${id} (unknown)`);
   const rows: (readonly [string, string | undefined])[] = [
     ['id', group.id],
     ['owner', group.owner.name === group.owner.id ? group.owner.id : `${group.owner.name} (${group.owner.id})`],
@@ -62,7 +74,7 @@ export async function groupLines(store: Store, group: EnrollmentGroup, now: Mill
     ['again', reprovisionings[group.reprovisioning]],
     ['clones', group.clones === 'alarm' ? 'raise an alarm' : 'raise an alarm, and the device is quarantined'],
   ];
-  const crls = await Promise.all((x509?.crlUrls ?? []).map((url) => crlText(store, url, now)));
+  const crls = (x509?.crlUrls ?? []).map((url) => crlText(lists, url, now));
   return [strong(`group ${plain(group.name)}`), ...facts(rows), ...crls];
 }
 
@@ -104,8 +116,8 @@ function certificateText(pem: string, now: Millis): string {
   return `${subject.text}, ${notAfter < now ? 'expired' : 'expires'} ${whenWords(notAfter, now)}`;
 }
 
-async function crlText(store: Store, url: string, now: Millis): Promise<string> {
-  const crl = (await store.crls.list()).find((row) => row.url === url);
+function crlText(lists: GroupView['lists'], url: string, now: Millis): string {
+  const crl = lists.find((row) => row.url === url);
   const [line = ''] = facts([['revocation list', url]]);
   if (crl?.pem === undefined) return `${line}  ${bad(`never fetched${crl?.error ? `: ${plain(crl.error)}` : ''}`)}`;
   const stale = crl.nextUpdate !== undefined && crl.nextUpdate < now;

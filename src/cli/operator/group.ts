@@ -1,31 +1,28 @@
 import { Command } from 'commander';
 import { counted } from '../../core/words.ts';
-import { findGroup } from '../../operator/find.ts';
-import { deleteGroup, listGroups, putGroup, setGroupEnabled } from '../../operator/groups.ts';
 import type { EnrollmentGroup } from '../../store/model.ts';
-import { type ChangeOptions, changesData, type DataOptions, inDataFolder, readsData } from '../data-folder.ts';
 import { printTable, table } from '../table.ts';
+import { asks, type ChangeOptions, changes, type TargetOptions, withOperations } from '../with-operations.ts';
 import { accessCommand } from './group-access.ts';
 import { groupLines, shownGroup } from './group-view.ts';
 import { tellOutcome } from './outcome.ts';
-import { policyFile } from './policy-file.ts';
 
 export function groupCommand(): Command {
   const group = new Command('group')
     .description('Enrollment groups: which devices may come in, and what they get.')
     .summary('which devices may come in, and what they get')
     .helpCommand('help [command]', 'show help for a command');
-  readsData(group.command('list').description('List the groups, with how many devices each has.'))
+  asks(group.command('list').description('List the groups, with how many devices each has.'))
     .addHelpText('after', '\nExample:\n  $ firstboot group list')
-    .action((options: DataOptions) => list(options));
-  readsData(group.command('show').description('Show a group. Keys are not shown.').argument('<group>', 'id or name'))
+    .action((options: TargetOptions) => list(options));
+  asks(group.command('show').description('Show a group. Keys are not shown.').argument('<group>', 'id or name'))
     .addHelpText('after', "\nExample:\n  $ firstboot group show 'washing machines'")
-    .action((name: string, options: DataOptions) => show(name, options));
+    .action((name: string, options: TargetOptions) => show(name, options));
   for (const [verb, does] of [
     ['create', 'Make the groups of a YAML file. None may be there yet.'],
     ['update', 'Change the groups of a YAML file to what it says. All must be there.'],
   ] as const) {
-    changesData(
+    changes(
       group
         .command(verb)
         .description(`${does} Hubs in the file are left to firstboot hub ${verb}.`)
@@ -34,7 +31,7 @@ export function groupCommand(): Command {
       .addHelpText('after', fileHelp(verb))
       .action((options: FileOptions) => put(verb === 'create', options));
   }
-  changesData(
+  changes(
     group
       .command('delete')
       .description('Delete a group and its lists. Its devices stay on record.')
@@ -43,8 +40,8 @@ export function groupCommand(): Command {
   )
     .addHelpText('after', "\nExample:\n  $ firstboot group delete 'old line' --dry-run")
     .action((name: string, options: ChangeOptions & { readonly force?: boolean }) =>
-      inDataFolder(options, async (folder, output) => {
-        const outcome = await deleteGroup(folder, name, options);
+      withOperations(options, async (operations, output) => {
+        const outcome = await operations.deleteGroup(name, options);
         tellOutcome(output, outcome, options, { group: shownGroup(outcome.result) });
       }),
     );
@@ -52,11 +49,11 @@ export function groupCommand(): Command {
     ['enable', true, 'Let the devices of a group in again.'],
     ['disable', false, 'Refuse all devices of a group until it is enabled.'],
   ] as const) {
-    changesData(group.command(verb).description(does).argument('<group>', 'id or name'))
+    changes(group.command(verb).description(does).argument('<group>', 'id or name'))
       .addHelpText('after', `\nExample:\n  $ firstboot group ${verb} 'washing machines'`)
       .action((name: string, options: ChangeOptions) =>
-        inDataFolder(options, async (folder, output) => {
-          const outcome = await setGroupEnabled(folder, name, { ...options, enabled });
+        withOperations(options, async (operations, output) => {
+          const outcome = await operations.setGroupEnabled(name, { ...options, enabled });
           tellOutcome(output, outcome, options, { group: shownGroup(outcome.result) });
         }),
       );
@@ -69,9 +66,9 @@ interface FileOptions extends ChangeOptions {
   readonly file: string;
 }
 
-const list = (options: DataOptions): Promise<void> =>
-  inDataFolder(options, async ({ store }, output) => {
-    const groups = await listGroups(store);
+const list = (options: TargetOptions): Promise<void> =>
+  withOperations(options, async (operations, output) => {
+    const groups = await operations.groups();
     for (const { group, devices } of groups) output.data({ event: 'group', ...shownGroup(group), devices });
     const rows = groups.map(({ group, devices }) => [
       group.name,
@@ -88,20 +85,21 @@ const list = (options: DataOptions): Promise<void> =>
     printTable(output, table(rows, head, { none: 'there are no groups' }));
   });
 
-const show = (name: string, options: DataOptions): Promise<void> =>
-  inDataFolder(options, async ({ store, now }, output) => {
-    const group = await findGroup(store, name);
-    output.data({ event: 'group', ...shownGroup(group) });
-    if (!output.json) for (const line of await groupLines(store, group, now())) output.line(line);
+const show = (name: string, options: TargetOptions): Promise<void> =>
+  withOperations(options, async (operations, output, { now }) => {
+    const view = await operations.group(name);
+    output.data({ event: 'group', ...shownGroup(view.group) });
+    if (!output.json) for (const line of groupLines(view, now())) output.line(line);
   });
 
 /** All of them are tried before the first is written. */
 const put = (create: boolean, options: FileOptions): Promise<void> =>
-  inDataFolder(options, async (folder, output) => {
-    const { groups } = await policyFile(folder, options.file, 'groups');
-    for (const group of groups) await putGroup(folder, group, { create, dryRun: true });
+  withOperations(options, async (operations, output, context) => {
+    const { policyFile } = await import('./policy-file.ts');
+    const { groups } = await policyFile(operations, context, options.file, 'groups');
+    for (const group of groups) await operations.putGroup(group, { create, dryRun: true });
     for (const group of groups) {
-      const outcome = await putGroup(folder, group, { ...options, create });
+      const outcome = await operations.putGroup(group, { ...options, create });
       tellOutcome(output, outcome, options, { group: shownGroup(outcome.result) });
     }
   });

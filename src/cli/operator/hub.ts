@@ -1,32 +1,27 @@
 import { Command } from 'commander';
-import { findHub } from '../../operator/find.ts';
-import { deleteHub, listHubs, putHub } from '../../operator/hubs.ts';
 import type { Hub } from '../../store/model.ts';
-import { type ChangeOptions, changesData, type DataOptions, inDataFolder, readsData } from '../data-folder.ts';
 import { strong } from '../output.ts';
 import { plain } from '../plain.ts';
 import { facts, printTable, table } from '../table.ts';
+import { asks, type ChangeOptions, changes, type TargetOptions, withOperations } from '../with-operations.ts';
 import { tellOutcome } from './outcome.ts';
-import { policyFile } from './policy-file.ts';
 
 export function hubCommand(): Command {
   const hub = new Command('hub')
     .description('Hubs: the clouds that devices are sent to.')
     .summary('the clouds that devices are sent to')
     .helpCommand('help [command]', 'show help for a command');
-  readsData(hub.command('list').description('List the hubs.'))
+  asks(hub.command('list').description('List the hubs.'))
     .addHelpText('after', '\nExample:\n  $ firstboot hub list')
-    .action((options: DataOptions) => list(options));
-  readsData(hub.command('show').description('Show a hub.').argument('<hub>', 'its id or name'))
+    .action((options: TargetOptions) => list(options));
+  asks(hub.command('show').description('Show a hub.').argument('<hub>', 'its id or name'))
     .addHelpText('after', '\nExample:\n  $ firstboot hub show production')
-    .action((name: string, options: DataOptions) => show(name, options));
+    .action((name: string, options: TargetOptions) => show(name, options));
   for (const [verb, does] of [
     ['create', 'Make the hubs of a YAML file. None may be there yet.'],
     ['update', 'Change the hubs of a YAML file to what it says. All must be there.'],
   ] as const) {
-    changesData(
-      hub.command(verb).description(does).requiredOption('-f, --file <file>', 'YAML, or - for standard input'),
-    )
+    changes(hub.command(verb).description(does).requiredOption('-f, --file <file>', 'YAML, or - for standard input'))
       .addHelpText(
         'after',
         `
@@ -42,7 +37,7 @@ Example:
       )
       .action((options: FileOptions) => put(verb === 'create', options));
   }
-  changesData(
+  changes(
     hub
       .command('delete')
       .description('Delete a hub. A hub that a group sends devices to stays.')
@@ -50,8 +45,8 @@ Example:
   )
     .addHelpText('after', '\nExample:\n  $ firstboot hub delete staging')
     .action((name: string, options: ChangeOptions) =>
-      inDataFolder(options, async (folder, output) => {
-        const outcome = await deleteHub(folder, name, options);
+      withOperations(options, async (operations, output) => {
+        const outcome = await operations.deleteHub(name, options);
         tellOutcome(output, outcome, options, { hub: outcome.result });
       }),
     );
@@ -62,9 +57,9 @@ interface FileOptions extends ChangeOptions {
   readonly file: string;
 }
 
-const list = (options: DataOptions): Promise<void> =>
-  inDataFolder(options, async ({ store }, output) => {
-    const hubs = await listHubs(store);
+const list = (options: TargetOptions): Promise<void> =>
+  withOperations(options, async (operations, output) => {
+    const hubs = await operations.hubs();
     for (const { hub, groups, devices } of hubs) output.data({ event: 'hub', ...hub, groups, devices });
     const rows = hubs.map(({ hub, groups, devices }) => [
       hub.name,
@@ -78,12 +73,11 @@ const list = (options: DataOptions): Promise<void> =>
     printTable(output, table(rows, head, { none: 'there are no hubs' }));
   });
 
-const show = (name: string, options: DataOptions): Promise<void> =>
-  inDataFolder(options, async ({ store }, output) => {
-    const hub = await findHub(store, name);
+const show = (name: string, options: TargetOptions): Promise<void> =>
+  withOperations(options, async (operations, output) => {
+    const { hub, groups } = await operations.hub(name);
     output.data({ event: 'hub', ...hub });
     output.line(strong(`hub ${plain(hub.name)}`));
-    const groups = (await store.groups.list()).filter((group) => group.hubs.includes(hub.id));
     printTable(
       output,
       facts([
@@ -99,11 +93,12 @@ const show = (name: string, options: DataOptions): Promise<void> =>
 
 /** All of them are tried before the first is written. */
 const put = (create: boolean, options: FileOptions): Promise<void> =>
-  inDataFolder(options, async (folder, output) => {
-    const { hubs } = await policyFile(folder, options.file, 'hubs');
-    for (const hub of hubs) await putHub(folder, hub, { create, dryRun: true });
+  withOperations(options, async (operations, output, context) => {
+    const { policyFile } = await import('./policy-file.ts');
+    const { hubs } = await policyFile(operations, context, options.file, 'hubs');
+    for (const hub of hubs) await operations.putHub(hub, { create, dryRun: true });
     for (const hub of hubs) {
-      const outcome = await putHub(folder, hub, { ...options, create });
+      const outcome = await operations.putHub(hub, { ...options, create });
       tellOutcome(output, outcome, options, { hub: outcome.result });
     }
   });

@@ -1,6 +1,8 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { Uuid } from '../../core/ids.ts';
 import { limits } from '../../core/limits.ts';
+import type { ListPage } from '../../operator/operations.ts';
+import type { Page } from '../../operator/scan.ts';
 import { faint, type Output } from '../output.ts';
 import { printTable, table } from '../table.ts';
 
@@ -43,17 +45,17 @@ export async function printListing<T>(output: Output, listing: Listing<T>): Prom
   if (more) tellMore(output, limit);
 }
 
-/** The last `limit` rows, and whether there were others. */
-export async function newest<T>(rows: AsyncIterable<T>, limit: number): Promise<{ kept: readonly T[]; more: boolean }> {
-  let kept: T[] = [];
-  let more = false;
-  for await (const row of rows) {
+/** The first `limit` rows of a list that begins with the newest, oldest first, and whether there are others. */
+export async function newest<T>(
+  read: PageReader<T>,
+  limit: number,
+): Promise<{ readonly kept: readonly T[]; readonly more: boolean }> {
+  const kept: T[] = [];
+  for await (const row of everyPage(read)) {
+    if (kept.length === limit) return { kept: kept.toReversed(), more: true };
     kept.push(row);
-    if (kept.length < 2 * limit) continue;
-    kept = kept.slice(-limit);
-    more = true;
   }
-  return { kept: kept.slice(-limit), more: more || kept.length > limit };
+  return { kept: kept.toReversed(), more: false };
 }
 
 export function tellMore(output: Output, limit: number): void {
@@ -62,24 +64,16 @@ export function tellMore(output: Output, limit: number): void {
 }
 
 /** All rows of a list that is answered in pages. */
-export async function* everyPage<T, Position>(
-  read: (page: { readonly after?: Position; readonly limit: number }) => Promise<Page<T, Position>>,
-): AsyncGenerator<T> {
-  let after: Position | undefined;
+export async function* everyPage<T>(read: PageReader<T>): AsyncGenerator<T> {
+  let after: string | undefined;
   do {
-    const page: Page<T, Position> = await read({
-      ...(after !== undefined && { after }),
-      limit: limits.operator.listed,
-    });
+    const page: Page<T, string> = await read({ after, limit: limits.operator.listed });
     yield* page.rows;
     after = page.next;
   } while (after !== undefined);
 }
 
-interface Page<T, Position> {
-  readonly rows: readonly T[];
-  readonly next: Position | undefined;
-}
+type PageReader<T> = (page: ListPage) => Promise<Page<T, string>>;
 
 /** The characters of an attempt's id that say its millisecond: enough to name it again, but for a twin. */
 export const shortAttempt = (id: Uuid): string => id.slice(0, 13);

@@ -252,7 +252,7 @@ describe('a folder that is no data folder', () => {
     const store = await openLevelStore(join(data(), 'store'));
     const { code, stderr } = await run(['device', 'list']);
     await store.close();
-    expect(stderr).toMatch(/code in use\): a running firstboot.*stop the service/);
+    expect(stderr).toMatch(/code in use\): a running firstboot.*--server/);
     expect(code).toBe(1);
   });
 });
