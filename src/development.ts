@@ -64,6 +64,8 @@ export function developmentSettings(
     provider: 'firstboot',
     authorization: { type: 'built-in' },
     source: 'file',
+    ownerId: undefined,
+    revision: 0,
   };
   return { identity: pki.service, authority: pki.authority, groups: [group], hubs: [hub] };
 }

@@ -44,7 +44,7 @@ export async function startLocalSite({ identityLife, gateways = 2 }: LocalSiteOp
 
     const service = new ChildProgram([
       ...['serve', '-c', join(folder, 'firstboot.yaml'), '--port', `${port}`],
-      ...['--issuer-port', `${issuerPort}`, '--log-level', 'silent'],
+      ...['--issuer-port', `${issuerPort}`, '--api-port', 'off', '--log-level', 'silent'],
     ]);
     programs.push(service);
     await service.start();
@@ -99,6 +99,7 @@ async function distinctPorts(count: number): Promise<number[]> {
 const configuration = (hubId: string, gateways: readonly string[], identityLife: Millis | undefined): string =>
   JSON.stringify({
     data: 'data',
+    drainSeconds: 0,
     host: '127.0.0.1',
     certificate: { chain: 'pki/service/service.pem', key: 'pki/service/service-key.pem' },
     authority: 'pki/authority',

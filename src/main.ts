@@ -1,27 +1,33 @@
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Tracer } from '@opentelemetry/api';
+import type { ApiTls } from './api/listening.ts';
+import { type BackupReport, backUp } from './backup.ts';
 import { createAllocationWebhook } from './cloud/allocation-webhook.ts';
 import { startIssuer } from './cloud/issuer-server.ts';
 import { createRevocationLists } from './cloud/revocation-lists.ts';
-import { formatCoapUri } from './coap/uri.ts';
 import { composeService } from './composition.ts';
 import { type Millis, systemTimers, type Timers } from './core/clock.ts';
 import { failure } from './core/errors.ts';
 import { limits } from './core/limits.ts';
 import { type Log, silentLog } from './core/log.ts';
 import { type RandomSource, systemRandom } from './core/random.ts';
+import { drained } from './drain.ts';
+import { listenToDevices } from './listening.ts';
+import { Observers } from './observers.ts';
+import { endsOf, type HealthDeps, readiness, StoreHealth } from './ops/health.ts';
+import { parseCertificate } from './pki/certificate.ts';
 import type { Authority } from './pki/issuer.ts';
 import type { EntryListener } from './provision/ports.ts';
 import type { Revocations } from './provision/revocations.ts';
 import type { Provisioner } from './provision/session.ts';
-import type { Identity, SecureContext } from './secure/association.ts';
+import { createReloader, type Reloader, type ReloadSource } from './reload.ts';
+import type { Identity } from './secure/association.ts';
 import { openLevelStore } from './store/level.ts';
-import type { EnrollmentGroup, Hub } from './store/model.ts';
+import type { Actor, EnrollmentGroup, Hub } from './store/model.ts';
 import type { Store } from './store/store.ts';
-import type { CoapServer, CoapServerOptions } from './transport/session.ts';
-import { listenTcp } from './transport/tcp.ts';
-import { listenUdp } from './transport/udp.ts';
+import { type SurfaceOptions, type Surfaces, startSurfaces } from './surfaces.ts';
 
 export interface ServiceOptions {
   /** Folder of the store and the token issuer's key, made when missing. Default: a temporary one, gone after `close`. */
@@ -36,6 +42,8 @@ export interface ServiceOptions {
   readonly identity: Identity;
   /** Signs what devices get. */
   readonly authority: Authority;
+  /** Folder of that authority, for roll-over and backups through the API. Default: there is none. */
+  readonly authorityFolder?: string;
   /** The policy: written into the store in place of what an earlier start wrote; groups and hubs of operators stay. */
   readonly groups: readonly EnrollmentGroup[];
   readonly hubs: readonly Hub[];
@@ -49,6 +57,16 @@ export interface ServiceOptions {
   readonly mtu?: number;
   /** Sessions without traffic are closed after this, ms. */
   readonly idle?: Millis;
+  /** Where what the service is made of is read again from, while it runs. Default: it cannot be reloaded. */
+  readonly reload?: ReloadSource;
+  /** Whether its files are taken up when they have changed. Default: only when somebody asks. */
+  readonly watch?: boolean;
+  /** How long open attempts have to end in `drain`. Default: limits.operations.drain. */
+  readonly drain?: Millis;
+  /** The API and the dashboard. Default: there are none. */
+  readonly api?: SurfaceOptions;
+  /** Gets a span for each attempt. Default: none. */
+  readonly tracer?: Tracer;
   readonly timers?: Timers;
   readonly random?: RandomSource;
   readonly log?: Log;
@@ -62,8 +80,22 @@ export interface Service {
   readonly endpoints: { readonly udp: string | undefined; readonly tcp: string | undefined };
   /** Base URL of the built-in token issuer. */
   readonly issuerUrl: string;
+  /** Of the API and the dashboard; undefined: there are none. */
+  readonly apiUrl: string | undefined;
+  /** An admin's token for them, when there was no way in yet: nobody is told it again. */
+  readonly adminToken: string | undefined;
   readonly store: Store;
   readonly provisioner: Provisioner;
+  /**
+   * Reads certificates, authority and policy again and puts them in force; sessions go on.
+   * @returns what has changed, a line each
+   * @throws FirstbootError service.config and others: what is wrong; everything stays as it was
+   */
+  reload(actor?: Actor): Promise<{ readonly effects: readonly string[] }>;
+  /** Takes nobody new and gives open attempts their time. @returns attempts that were still open then */
+  drain(): Promise<number>;
+  /** Writes a backup into a new folder while the service goes on. @throws FirstbootError command.file, service.store */
+  backUp(folder: string): Promise<BackupReport>;
   /** Says goodbye to every device, finishes what is being written, frees ports and files. */
   close(): Promise<void>;
 }
@@ -75,7 +107,7 @@ export interface Service {
 export async function startService(options: ServiceOptions): Promise<Service> {
   const { timers = systemTimers, random = systemRandom, log = silentLog } = options;
   const { host = '127.0.0.1', port = 0, transports = ['udp', 'tcp'], mtu = limits.secure.mtu } = options;
-  const started: (() => Promise<void>)[] = [];
+  const started: (() => Promise<void> | void)[] = [];
   const stop = async (): Promise<void> => {
     for (const close of started.splice(0).reverse()) await close();
   };
@@ -84,8 +116,25 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     if (options.data === undefined) started.push(() => rm(data, { recursive: true, force: true }));
     await mkdir(data, { recursive: true, mode: 0o700 });
     const { policyName = 'program', retention = {} } = options;
-    const store = await openLevelStore(join(data, 'store'), { timers, retention });
+    let surfaces: Surfaces | undefined;
+    let tls = options.api?.tls;
+    const observers = new Observers({ timers, log, tracer: options.tracer });
+    const store = await openLevelStore(join(data, 'store'), {
+      timers,
+      retention,
+      onAudit: (entry, changes) => observers.audited(entry, changes),
+      onWrite: (write) => observers.wrote(write),
+    });
     started.push(() => store.close());
+    observers.begin(store);
+    started.push(
+      () => observers.close(),
+      // They end last: who looks on sees the end of the others.
+      () => surfaces?.close(),
+    );
+    const storeHealth = new StoreHealth(store, timers);
+    started.push(() => storeHealth.stop());
+
     let revocations: Revocations | undefined;
     const issuer = await startIssuer({
       ...(options.issuer ?? { host: '127.0.0.1', port: 0 }),
@@ -113,6 +162,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
       mtu,
       policyFrom: { name: policyName, host: hostname() },
       clock: 'system',
+      onEntry: observers.entries(options.onEntry),
     });
     const { provisioner, contexts, owner } = service;
     revocations = provisioner.revocations;
@@ -132,31 +182,102 @@ export async function startService(options: ServiceOptions): Promise<Service> {
       () => service.idle(),
     );
     const { idle = limits.session.idle } = options;
-    const common = { host, port, owner, timers, random, idle, mtu };
-    const listen = async (
-      transport: 'udp' | 'tcp',
-      start: (server: CoapServerOptions) => Promise<CoapServer>,
-      context: () => SecureContext,
-    ): Promise<string | undefined> => {
-      if (!transports.includes(transport)) return undefined;
-      const server = await start({ ...common, context });
-      started.push(() => server.close());
-      return formatCoapUri({ scheme: transport === 'udp' ? 'coaps' : 'coaps+tcp', host, port: server.port });
+    const listening = await listenToDevices({ host, port, transports, owner, timers, random, idle, mtu, contexts });
+    started.push(() => listening.close());
+
+    const reloader = reloaderOf(options, {
+      apply: async ({ material, apiTls }) => {
+        const renewed = surfaces && apiTls && !sameTls(apiTls, tls) ? apiTls : undefined;
+        if (renewed) surfaces?.renewTls(renewed);
+        const effects = await service.replace(material).catch((error: unknown) => {
+          if (renewed && tls) surfaces?.renewTls(tls);
+          throw error;
+        });
+        tls = renewed ?? tls;
+        void lists.refresh();
+        return [...effects, ...(renewed ? ['the API shows another certificate'] : [])];
+      },
+      told: (outcome) => observers.reloaded(outcome),
+      timers,
+      log,
+    });
+    started.push(() => reloader?.stop());
+    const backUpTo = (folder: string): Promise<BackupReport> => {
+      const { reload: { files: outside, configuration } = { files: [] }, authorityFolder: authority } = options;
+      return backUp({ store, data, outside, configuration, authority, now: timers.now() }, folder);
     };
-    const udp = await listen('udp', listenUdp, contexts.datagram);
-    const tcp = await listen('tcp', listenTcp, contexts.stream);
-    const endpoint = udp ?? tcp;
-    if (endpoint === undefined) throw failure('service.config', { key: 'transports' }, 'name udp, tcp or both');
+    let draining = false;
+    const health: HealthDeps = {
+      authority: () => service.authority.current,
+      identityEnds: () => endOf(service.identity().chain[0]),
+      draining: () => draining,
+      reloadFailure: () => reloader?.failure,
+      store: storeHealth,
+      now: () => timers.now(),
+    };
+    surfaces =
+      options.api &&
+      (await startSurfaces(options.api, {
+        store,
+        provisioner,
+        observers,
+        policyChanged: async () => {
+          await policy.refresh();
+          // Not waited for: a group may name lists that nobody has fetched yet.
+          void lists.refresh();
+        },
+        data,
+        authorityFolder: options.authorityFolder,
+        readiness: () => readiness(health),
+        sources: { sessions: () => listening.byTransport, ends: () => endsOf(health) },
+        reload: reloader && ((actor) => reloader.reload(actor)),
+        backUp: backUpTo,
+        timers,
+        random,
+        log,
+      }));
     return {
-      endpoint,
-      endpoints: { udp, tcp },
+      endpoint: listening.endpoint,
+      endpoints: listening.endpoints,
       issuerUrl: issuer.url,
+      apiUrl: surfaces?.url,
+      adminToken: surfaces?.token,
       store,
       provisioner,
+      reload: async (actor = program) => {
+        if (reloader) return reloader.reload(actor);
+        throw failure('service.config', { found: 'no source' }, 'start the service from a configuration to reload it');
+      },
+      drain: () => {
+        draining = true;
+        log.info({ sessions: listening.sessions, attempts: provisioner.openAttempts }, 'draining: nobody new is taken');
+        listening.refuseNew();
+        observers.tell('service.draining', { sessions: listening.sessions });
+        return drained({
+          sessions: () => listening.sessions,
+          attempts: () => provisioner.openAttempts,
+          timers,
+          within: options.drain ?? limits.operations.drain,
+        });
+      },
+      backUp: backUpTo,
       close: stop,
     };
   } catch (error) {
     await stop();
     throw error;
   }
+}
+
+const endOf = (der: Uint8Array | undefined): Millis | undefined => der && parseCertificate(der).notAfter;
+
+const sameTls = (a: ApiTls, b: ApiTls | undefined): boolean => JSON.stringify(a) === JSON.stringify(b);
+
+const program: Actor = { kind: 'operator', name: 'program', from: hostname() };
+
+function reloaderOf(
+  { reload: source, watch = false }: ServiceOptions,
+  deps: Omit<Parameters<typeof createReloader>[0], 'source' | 'watch'>,
+): Reloader | undefined {
+  return source && createReloader({ ...deps, source, watch });
 }

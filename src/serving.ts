@@ -139,7 +139,8 @@ class ServedSession {
     this.last = this.last
       .then(step)
       .catch((error: unknown) => {
-        this.deps.log.error({ peer: this.session.peer, error }, 'a session ended by an unexpected error');
+        const about = { attemptId: this.provisioning.attemptId, peer: this.session.peer };
+        this.deps.log.error({ ...about, error }, 'a session ended by an unexpected error');
         this.session.close();
       })
       .then(() => {

@@ -66,6 +66,8 @@ interface SchemaNode {
   readonly description?: string;
   readonly properties?: Readonly<Record<string, SchemaNode>>;
   readonly items?: SchemaNode;
+  readonly minimum?: number;
+  readonly maximum?: number;
   readonly anyOf?: readonly SchemaNode[];
 }
 
@@ -82,6 +84,14 @@ function expectation(schema: SchemaNode, keys: readonly string[], errors: readon
   }
   if (said !== undefined && errors.some(({ keyword }) => keyword === 'anyOf')) return `expected ${said}`;
   if (allowed.length > 0) return `expected one of: ${allowed.map((value) => JSON.stringify(value)).join(', ')}`;
+  const { minimum, maximum } = node ?? {};
+  if (
+    (first?.keyword === 'minimum' || first?.keyword === 'maximum') &&
+    minimum !== undefined &&
+    maximum !== undefined
+  ) {
+    return `expected a number from ${minimum} to ${maximum}${said === undefined ? '' : ` (${said})`}`;
+  }
   switch (first?.keyword) {
     case undefined:
       return 'expected a mapping of keys to values';

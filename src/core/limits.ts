@@ -189,6 +189,8 @@ export const limits = {
     requestBytes: 1024 * 1024,
     /** A bulk import; it is read as it comes. */
     importBytes: 64 * 1024 * 1024,
+    /** Of what is wrong with a request, so much is told. */
+    faults: 5,
     /** Rows that a page of a list has, unless it is asked otherwise, and at most. */
     page: 50,
     listed: 500,

@@ -1,3 +1,5 @@
+import { days, type Millis } from '../core/clock.ts';
+
 /** One field that changes, in words; texts, numbers and flags are shown, the inside of anything larger is not (it may be secret). */
 export interface Difference {
   readonly field: string;
@@ -12,7 +14,7 @@ export function differences(before: object, after: object): readonly Difference[
   return fieldsBetween(before, after).filter(({ field }) => field !== 'revision');
 }
 
-function fieldsBetween(before: object, after: object): readonly Difference[] {
+function fieldsBetween(before: object, after: object, shown: ReadonlySet<string> = open): readonly Difference[] {
   const [left, right] = [
     new Map<string, unknown>(Object.entries(before)),
     new Map<string, unknown>(Object.entries(after)),
@@ -21,13 +23,29 @@ function fieldsBetween(before: object, after: object): readonly Difference[] {
   return fields.flatMap((field) => {
     const [was, is] = [left.get(field), right.get(field)];
     if (same(was, is)) return [];
-    const text = open.has(field) && plain(was) && plain(is) ? `${field} ${was} -> ${is}` : `${field} changes`;
+    if (field === 'certificate' && isTerms(was) && isTerms(is)) {
+      const inner = fieldsBetween(inDays(was), inDays(is), terms).map(({ text }) => text);
+      return [{ field, text: `${field} ${inner.join(', ')}` }];
+    }
+    const text = shown.has(field) && plain(was) && plain(is) ? `${field} ${was} -> ${is}` : `${field} changes`;
     return [{ field, text }];
   });
 }
 
 /** Fields whose values may be shown; all others could hold a key. */
 const open = new Set(['name', 'enabled', 'source', 'admission', 'reprovisioning', 'clones', 'provider']);
+
+/** What a group's certificates are issued by. */
+interface Terms {
+  readonly life: Millis;
+}
+
+const terms = new Set(['days']);
+
+const isTerms = (value: unknown): value is Terms =>
+  typeof value === 'object' && value !== null && 'life' in value && typeof value.life === 'number';
+
+const inDays = ({ life, ...more }: Terms): object => ({ ...more, days: life / days(1) });
 
 const plain = (value: unknown): value is string | number | boolean =>
   typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean';

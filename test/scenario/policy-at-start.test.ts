@@ -36,7 +36,10 @@ beforeEach(async () => {
   ({ path: folder, remove } = await temporaryFolder());
   mkdirSync(join(folder, 'policy'));
   writeFileSync(join(folder, 'root.pem'), root);
-  writeFileSync(join(folder, 'firstboot.yaml'), 'policy: policy\nport: 0\nissuer: {port: 0}\nretention: {days: 10}\n');
+  writeFileSync(
+    join(folder, 'firstboot.yaml'),
+    'policy: policy\nport: 0\nissuer: {port: 0}\napi: {port: off}\nretention: {days: 10}\n',
+  );
   write('hubs', `hubs: [{id: ${hub}, name: production, gateways: ['coaps://a:1']}]\n`);
 });
 afterEach(() => remove());
@@ -71,7 +74,8 @@ const operators = (given: Partial<EnrollmentGroup> = {}): Promise<unknown> =>
   withService(async ({ store }) => {
     const deps = { store, now: () => systemTimers.now(), actor: maria };
     const row = { id: operatorHub, name: 'lab', gateways: ['coaps://b:1'], provider: 'x', source: 'operator' } as const;
-    await putHub(deps, { ...row, authorization: { type: 'built-in' } }, { create: true });
+    const own = { authorization: { type: 'built-in' }, ownerId: undefined, revision: 0 } as const;
+    await putHub(deps, { ...row, ...own }, { create: true });
     const group = enrollmentGroup({
       id: '11111111-2222-4333-8444-555555555555',
       name: 'bench',

@@ -269,6 +269,17 @@ describe('a policy file that cannot work is refused with file, line, key and wha
     expect(complaintOf(group(rest))).toMatch(expected);
   });
 
+  test('a name or an owner that cannot be shown in one line', () => {
+    const complaint = (key: string) => new RegExp(`key ${key}.*expected one line: no control characters`);
+    const text = group(x509);
+    expect(complaintOf(text.replace('washers', '"a\\eb"'))).toMatch(complaint('groups\\[0\\]\\.name'));
+    expect(complaintOf(text.replace('acme', '"a\\u202Eb"'))).toMatch(complaint('groups\\[0\\]\\.owner'));
+    for (const key of ['name', 'provider']) {
+      const named = text.replace('gateways', `${key}: "a\\u2028b", gateways`);
+      expect(complaintOf(named)).toMatch(complaint(`hubs\\[0\\]\\.${key}`));
+    }
+  });
+
   test('a hub twice in a list', () => {
     const text = group(x509).replace(`hubs: [${hub}]`, `hubs: [${hub}, ${hub.toUpperCase()}]`);
     expect(complaintOf(text)).toMatch(/line 7, key groups\[0\]\.hubs\[1\].*twice/);

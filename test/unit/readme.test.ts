@@ -25,11 +25,13 @@ const tableUnder = (heading: string): string[][] =>
 
 const code = (text: string): string => `\`${text}\``;
 
+const program = await createProgram('0.0.0');
+
 describe('the commands of the README', () => {
   const operating = tableUnder('Operating');
   const rows = [...tableUnder('Commands'), ...operating];
   // `device` has commands, and does something without one.
-  const leaves = withSubcommands(createProgram('0.0.0')).filter(
+  const leaves = withSubcommands(program).filter(
     ({ commands, registeredArguments }) => commands.length === 0 || registeredArguments.length > 0,
   );
 
@@ -42,7 +44,10 @@ describe('the commands of the README', () => {
         .find(([name = '']) => !command.commands.some((inner) => name.startsWith(`\`${path} ${inner.name()}`)));
       const [, , listed = ''] = row ?? [];
       // Said once, above the table of operators.
-      const common = row !== undefined && operating.includes(row) ? ['--json', '--data'] : ['--json'];
+      const common =
+        row !== undefined && operating.includes(row)
+          ? ['--json', '--data', '--server', '--token-file', '--server-ca']
+          : ['--json'];
       const options = command.options.map(({ long }) => long).filter((long) => !common.includes(long ?? ''));
       const named = [...listed.matchAll(/--[a-z][a-z0-9-]*/g)].map(([option]) => option);
       expect(named.toSorted()).toEqual(options.toSorted());
@@ -76,7 +81,7 @@ describe('the configuration of the README', () => {
     const listed = rows.map(([key = '']) => key.replaceAll('`', ''));
     // A mapping whose keys are listed does not stand for itself, unless it says something.
     const known = keysOf(configSchema as SchemaNode).filter(
-      (key) => !['issuer', 'certificate', 'retention'].includes(key),
+      (key) => !['issuer', 'certificate', 'retention', 'api', 'api.tls'].includes(key),
     );
     expect(listed.toSorted()).toEqual(known.toSorted());
   });

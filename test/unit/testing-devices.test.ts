@@ -25,8 +25,8 @@ describe("the test engineer's page", () => {
     expect(rows.get(key)).toBe(value === '' ? '' : `\`${value}\``);
   });
 
-  test('names every report and exit code', () => {
-    const fleet = createProgram('0.0.0').commands.find((command) => command.name() === 'fleet');
+  test('names every report and exit code', async () => {
+    const fleet = (await createProgram('0.0.0')).commands.find((command) => command.name() === 'fleet');
     for (const { long } of fleet?.options ?? []) {
       if (['--junit', '--json', '--html', '--short', '--workers'].includes(long ?? ''))
         expect(page).toContain(`${long}`);

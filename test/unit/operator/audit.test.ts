@@ -103,6 +103,9 @@ describe('the audit log', () => {
     expect(await seqs({ action: 'device', since: startOfRecords + 17 })).toEqual([18, 20]);
     expect(await seqs({ action: 'dev' })).toEqual([]);
     expect(await seqs({ target: 'thing 1', actor: 'alice' })).toEqual([1, 11, 13, 15, 17, 19]);
+    const lot = { actor: someActor, action: 'group.approve', target: 'group 7', detail: { devices: ['3fa2b1c4'] } };
+    await store.commit({ audit: { ...lot, at: startOfRecords + 21 } });
+    expect(await seqs({ target: '3fa2b1' })).toEqual([21]);
     const first = await listAudit(store, { actor: 'bob' }, { limit: 4 });
     expect([first.rows.map(({ seq }) => seq), first.next]).toEqual([[2, 4, 6, 8], '8']);
     expect((await listAudit(store, { actor: 'bob' }, { after: '18', limit: 4 })).next).toBeUndefined();

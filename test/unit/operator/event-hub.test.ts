@@ -1,11 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { encodePem } from '../../../src/codec/pem.ts';
 import { systemTimers } from '../../../src/core/clock.ts';
 import { failure } from '../../../src/core/errors.ts';
 import { limits } from '../../../src/core/limits.ts';
 import type { Log } from '../../../src/core/log.ts';
+import { createDevelopmentPki } from '../../../src/development.ts';
 import { EventHub } from '../../../src/operator/event-hub.ts';
 import type { EventReader } from '../../../src/operator/event-reader.ts';
+import { parseCertificate } from '../../../src/pki/certificate.ts';
 import { openLevelStore } from '../../../src/store/level.ts';
 import type { Store } from '../../../src/store/store.ts';
 import { someDevice, someUuid } from '../../support/store-records.ts';
@@ -194,4 +197,22 @@ test('lines of the audit log are told when they are written, to the owner whose 
       { type: 'device.approve', ownerId: someDevice(3).ownerId, data: { seq: 2, detail: { why: 'so', to: 'active' } } },
     ],
   });
+});
+
+test('a refused stranger is told of by the subject of its own certificate, at each stage and at its end', async () => {
+  const [device] = createDevelopmentPki().devices;
+  const certificates = (device?.chain ?? []).map((der) => encodePem('CERTIFICATE', der));
+  const refusal = { code: 'attest.unknown-issuer', evidence: {}, fix: '' } as const;
+  const attempt = '01a20057-8d0f-7000-8000-000000000001';
+  hub.entryListener(attempt, { at: 1, type: 'chain', certificates }, undefined);
+  const facts = { subject: 'CN=the intermediate' };
+  hub.entryListener(attempt, { at: 2, type: 'stage', stage: 'attest', result: 'refused', facts, refusal }, undefined);
+  const closed = { at: 3, type: 'closed', verdict: 'refused', refusal, bytesIn: 0, bytesOut: 0 } as const;
+  hub.entryListener(attempt, closed, undefined);
+  hub.entryListener(attempt, closed, undefined);
+  const subject = parseCertificate(device?.chain[0] ?? new Uint8Array()).subject.text;
+  const reading = await hub.since('').next();
+  if (reading.kind !== 'events') throw new Error('there are no events');
+  // What is closed is forgotten.
+  expect(reading.events.map(({ data }) => data.subject)).toEqual([subject, subject, undefined]);
 });

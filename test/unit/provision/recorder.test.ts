@@ -82,13 +82,13 @@ test('when too many runs are open, the one that has been without a session for l
   await waiting.end(gone, now);
   const first = session();
   first.identify('first', now);
-  for (let k = 2; k < keys; k++) recorder.start(now, `key-${k}`, now);
+  for (let k = 2; k < keys; k++) recorder.start(recorder.newId(now), `key-${k}`, now);
   expect(recorder.size).toBe(keys);
-  recorder.start(now, 'one-more', now);
+  recorder.start(recorder.newId(now), 'one-more', now);
   expect(recorder.size).toBe(keys);
   expect(recorder.ofKey('waiting')).toBeUndefined();
   expect(recorder.ofKey('first')).toBeDefined();
-  recorder.start(now, 'and-another', now);
+  recorder.start(recorder.newId(now), 'and-another', now);
   expect(recorder.ofKey('first')).toBeUndefined();
   // Its session goes on, under a new attempt.
   first.asked('time', now);

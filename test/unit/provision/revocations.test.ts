@@ -24,7 +24,7 @@ let revocations: Revocations;
 beforeEach(async () => {
   folder = await temporaryFolder();
   store = await openLevelStore(folder.path);
-  revocations = createRevocations({ store, authority });
+  revocations = createRevocations({ store, authority: { current: authority } });
 });
 afterEach(async () => {
   await store.close();
@@ -82,14 +82,14 @@ describe('our revocation lists', () => {
 
   it('go on counting after a restart', async () => {
     expect((await listed(start)).number).toBe(1);
-    revocations = createRevocations({ store, authority });
+    revocations = createRevocations({ store, authority: { current: authority } });
     expect((await listed(start + seconds(5))).number).toBe(2);
   });
 
   it('are kept for each issuing authority whose certificates may be alive', async () => {
     revocations = createRevocations({
       store,
-      authority: { ...authority, issuers: [authority.issuing, former.issuing] },
+      authority: { current: { ...authority, issuers: [authority.issuing, former.issuing] } },
     });
     await revoke('0a', 'superseded');
     await revoke('0b', 'keyCompromise', start + days(80), keyIdOf(former.issuing));

@@ -1,0 +1,176 @@
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { AuthenticationSettings } from './api/authentication.ts';
+import type { ApiTls, ListenOptions } from './api/listening.ts';
+import { firstToken } from './api/local-tokens.ts';
+import type { Principal } from './api/route.ts';
+import { routes } from './api/routes/index.ts';
+import { type Api, startApi } from './api/server.ts';
+import type { BackupReport } from './backup.ts';
+import { createWebhookDeliverer } from './cloud/webhooks.ts';
+import type { Timers } from './core/clock.ts';
+import { failure } from './core/errors.ts';
+import type { Log } from './core/log.ts';
+import type { RandomSource } from './core/random.ts';
+import type { Observers } from './observers.ts';
+import { createOperations } from './operator/local-operations.ts';
+import { ownerView } from './operator/owner-view.ts';
+import type { Readiness } from './ops/health.ts';
+import { createMetrics, type MetricsSources } from './ops/metrics.ts';
+import type { Provisioner } from './provision/session.ts';
+import type { Actor } from './store/model.ts';
+import type { Store } from './store/store.ts';
+import { version } from './version.ts';
+
+/** Where the API and the dashboard are, and for whom. */
+export interface SurfaceOptions extends ListenOptions {
+  readonly authentication?: AuthenticationSettings;
+  /** Metrics without signing in. */
+  readonly openMetrics?: boolean;
+  /** Whether who is bound to an owner says what its groups know devices by; default: only admins of everything do. */
+  readonly ownersAttest?: boolean;
+  /** Whether webhooks of owners may be anywhere that this machine reaches; default: on the public Internet only. */
+  readonly ownersReachPrivate?: boolean;
+  /** Folder of the built dashboard; default: the one of this package. */
+  readonly web?: string;
+}
+
+export interface SurfaceDeps {
+  readonly store: Store;
+  readonly provisioner: Provisioner;
+  readonly observers: Observers;
+  /** The data folder. */
+  readonly data: string;
+  readonly authorityFolder: string | undefined;
+  readonly readiness: () => Readiness;
+  readonly sources: Pick<MetricsSources, 'sessions' | 'ends'>;
+  readonly reload: ((actor: Actor) => Promise<{ readonly effects: readonly string[] }>) | undefined;
+  /** Groups or hubs have changed in the store: from now on the pipeline goes by them. */
+  readonly policyChanged: () => Promise<void>;
+  readonly backUp: (folder: string) => Promise<BackupReport>;
+  readonly timers: Timers;
+  readonly random: RandomSource;
+  readonly log: Log;
+}
+
+/** What operators and their programs have of a service. */
+export interface Surfaces {
+  /** Of the API, and of the dashboard. */
+  readonly url: string;
+  /** An admin's token, told this once; undefined: there are other ways in already. */
+  readonly token: string | undefined;
+  /** @throws FirstbootError service.config; the present certificate stays then */
+  renewTls(tls: ApiTls): void;
+  /** Ends event streams, waits for requests that are under way, and frees the port. */
+  close(): Promise<void>;
+}
+
+/** Starts the API with the dashboard, metrics and webhooks. @throws FirstbootError service.config, service.address-in-use */
+export async function startSurfaces(options: SurfaceOptions, deps: SurfaceDeps): Promise<Surfaces> {
+  const { store, provisioner, observers, timers, random, log } = deps;
+  const { events } = observers;
+  const metrics = createMetrics(metricsSources(deps));
+  observers.metrics = metrics;
+  if (events === undefined) throw failure('service.internal', { found: 'no events' }, '');
+  const { ownersReachPrivate } = options;
+  const webhooks = await createWebhookDeliverer({ store, hub: events, timers, random, log, ownersReachPrivate });
+  try {
+    const now = (): number => timers.now();
+    const { authentication = {}, ownersAttest, ...listen } = options;
+    const viewOf = ({ ownerId }: Principal): Store =>
+      ownerId === undefined ? store : ownerView(store, ownerId, { ownersAttest });
+    const invites = (authentication.oidc ?? []).length === 0;
+    const { reload } = deps;
+    const api: Api = await startApi({
+      ...listen,
+      web: options.web ?? fileURLToPath(new URL('../dist/web', import.meta.url)),
+      authentication,
+      routes,
+      store,
+      storeFor: viewOf,
+      operationsFor: (principal) =>
+        createOperations({
+          store: viewOf(principal),
+          now,
+          actor: { kind: 'operator', name: principal.name, from: principal.from },
+          random,
+          policyChanged: deps.policyChanged,
+          authority: deps.authorityFolder,
+          authorityChanged: reload && (async () => void (await reload(rollOver))),
+          ownerId: principal.ownerId,
+        }),
+      secretsFolder: join(deps.data, 'secrets'),
+      health: deps.readiness,
+      openAttempts: () => provisioner.openAttempts,
+      metrics: () => metrics.text(),
+      answered: (request) => metrics.answered(request),
+      reload,
+      backup: async (name, actor) => {
+        const report = await deps.backUp(join(deps.data, 'backups', checkedName(name)));
+        const detail = { rows: report.rows, bytes: report.bytes };
+        await store.commit({ audit: { at: now(), actor, action: 'service.backup', target: `backup ${name}`, detail } });
+        return { name, rows: report.rows, bytes: report.bytes };
+      },
+      revocations: provisioner.revocations,
+      events,
+      timers,
+      random,
+      log,
+      version,
+    });
+    // Not before it listens: a token of a start that failed would be told to nobody.
+    const token = invites ? await firstToken(store, { now: now(), random, actor: itself }) : undefined;
+    return {
+      url: api.url,
+      token,
+      renewTls: (tls) => api.renewTls(tls),
+      close: async () => {
+        await api.close();
+        await webhooks.stop();
+      },
+    };
+  } catch (error) {
+    await webhooks.stop();
+    throw error;
+  }
+}
+
+const itself: Actor = { kind: 'service', name: 'firstboot', from: 'first start' };
+const rollOver: Actor = { kind: 'service', name: 'firstboot', from: 'roll-over of the authority' };
+
+/** @throws FirstbootError operator.input */
+function checkedName(name: string): string {
+  if (/^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/.test(name)) return name;
+  throw failure('operator.input', { name }, 'name the backup with letters, digits, dots, dashes and underlines');
+}
+
+function metricsSources({ store, provisioner, observers, readiness, timers, sources }: SurfaceDeps): MetricsSources {
+  const now = (): number => timers.now();
+  return {
+    ...sources,
+    version,
+    now,
+    openAttempts: () => provisioner.openAttempts,
+    groupName: (groupId) => provisioner.policy.current.groups.get(groupId)?.name,
+    deviceCounts: () => store.deviceCounts(),
+    refusalCounts: () => store.refusalCounts(now()),
+    listsSigned: async () => (await provisioner.revocations.all(now())).map(({ thisUpdate }) => thisUpdate),
+    deliveries: () => deliveriesOf(store),
+    eventReaders: () => observers.events?.open ?? 0,
+    ready: () => readiness().ready,
+  };
+}
+
+async function deliveriesOf(store: Store): Promise<{ readonly waiting: number; readonly dead: number }> {
+  const [waiting, dead] = [false, true].map(async (which) => {
+    let count = 0;
+    for (const { id } of await store.webhooks.list()) {
+      count += (await store.deliveries({ webhookId: id, dead: which, limit: countedDeliveries })).length;
+    }
+    return count;
+  });
+  return { waiting: (await waiting) ?? 0, dead: (await dead) ?? 0 };
+}
+
+/** Of each webhook and kind: beyond that it is known that something is wrong. */
+const countedDeliveries = 1000;
