@@ -34,10 +34,10 @@ export function serveCommand(): Command {
       'after',
       `
 A flag beats its environment variable (FIRSTBOOT_...), and that beats the file.
-One line is printed for each attempt of a device as it ends. SIGTERM takes nobody
-new, gives open attempts drainSeconds (20) and ends the service; SIGINT ends it at
-once, and so does a second signal. SIGHUP reads certificates, authority and policy
-again; sessions go on.
+One line is printed for each attempt of a device as it ends. SIGTERM takes
+nobody new, gives open attempts drainSeconds (20) and ends the service; SIGINT
+ends it at once, and so does a second signal. SIGHUP reads certificates,
+authority and policy again; sessions go on.
 
 Examples:
   $ firstboot serve

@@ -189,15 +189,21 @@ hubs:
 
 test('groups of an earlier start are gone when the configuration no longer names them', async () => {
   // The data folder of a development service: the keys of its manufacturer are on disk for anybody to use.
-  await cp(join(cwd, 'firstboot-data/pki'), join(cwd, 'own/pki'), { recursive: true });
-  const development = new Running(['serve', '--data', 'own', ...anyPorts, '--json'], { cwd });
+  await cp(join(cwd, 'firstboot-data/pki'), join(cwd, 'later/pki'), { recursive: true });
+  const development = new Running(['serve', '--data', 'later', ...anyPorts, '--json'], { cwd });
   await development.line({ event: 'listening' });
   await development.stop();
-  const own = new Running(['serve', '-c', 'firstboot.yaml', '--json'], { cwd });
+  const own = new Running(['serve', '-c', 'firstboot.yaml', '--data', 'later', '--json'], { cwd });
   const line = await own.line({ event: 'listening' });
   const certs = ['--certs', 'firstboot-data/pki/devices/device-0001', '--no-verify-ca'];
   const device = new Running(['device', 'dps', endpointsOf(line).tcp, ...certs, '--json'], { cwd });
   await own.line({ event: 'attempt', verdict: 'refused' });
   await device.stop();
   await own.stop();
+});
+
+test('a development service does not take the place of a configured one in its data folder', async () => {
+  const refused = new Running(['serve', '--data', 'own', ...anyPorts, '--json'], { cwd });
+  await refused.line({ event: 'error', error: 'service.config' });
+  expect((await refused.finished()).code).toBe(1);
 });

@@ -31,20 +31,19 @@ beforeAll(async () => {
   ({ path: cwd, remove } = await temporaryFolder());
   await writeFile(join(cwd, 'root.pem'), encodeCertificates([root.certificate.der]));
   const hub = 'd03a1bb4-0a77-428c-b78c-1c46efe6a38e';
-  const name = '"acme \\e]0;owned\\a\\e[2J\\x9b31m\\r"';
   await writeFile(
     join(cwd, 'firstboot.yaml'),
     `data: data
 port: 0
 issuer: { port: 0 }
 groups:
-  - name: ${name}
-    owner: ${name}
+  - name: acme
+    owner: acme
     anchors: [root.pem]
     hubs: [${hub}]
 hubs:
   - id: ${hub}
-    name: ${name}
+    name: acme
     gateways: ['coaps+tcp://127.0.0.1:1']
 `,
   );

@@ -139,9 +139,9 @@ const approveCommand = (): Command =>
     .addHelpText(
       'after',
       `${manyHelp}
---all-pending approves each group's in lots of some hundred: a lot is one change,
-with one line group.approve in the audit log that names its devices. Events and
-webhooks tell device.approve for each device all the same.
+--all-pending approves each group's in lots of some hundred: a lot is one
+change, with one line group.approve in the audit log that names its devices.
+Events and webhooks tell device.approve for each device all the same.
 
 Examples:
   $ firstboot device approve 3fa2b1c4 77d0e912

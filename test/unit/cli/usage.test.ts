@@ -72,7 +72,7 @@ describe('what firstboot device is told and cannot use ends it with 2, and is na
 describe('what firstboot fleet is told and cannot use ends it with 2, and is named', () => {
   test.each([
     [['--devices', 'many'], /key devices.*integer/],
-    [['--devices', '0'], /key devices.*>= 1/],
+    [['--devices', '0'], /key devices.*from 1 to/],
     [['--seed', '-1'], /key seed.*integer/],
     [['--clock', 'late'], /key clock.*"virtual", "real"/],
     [['--goal', 'there'], /key goal.*"provisioned", "online"/],
