@@ -1,4 +1,4 @@
-import { useEffect, useState } from 'preact/hooks';
+import { useLayoutEffect, useState } from 'preact/hooks';
 import type { Api } from '../api/client.ts';
 import { TextField } from '../parts/fields.tsx';
 import { ProblemNote } from '../parts/problem-note.tsx';
@@ -8,7 +8,7 @@ export function SignInPage({ api, onSignedIn }: { readonly api: Api; readonly on
   const [token, setToken] = useState('');
   const [error, setError] = useState<unknown>();
   const [busy, setBusy] = useState(false);
-  useEffect(() => {
+  useLayoutEffect(() => {
     document.title = 'Sign in · firstboot';
   }, []);
   const signIn = async () => {

@@ -1,5 +1,5 @@
 import type { ComponentChildren } from 'preact';
-import { useEffect, useRef } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
 
 export interface PageProps {
   /** The one heading of the page, and the name of the browser's tab. */
@@ -14,7 +14,8 @@ export interface PageProps {
  * readers begin there. */
 export function Page({ title, lead, actions, children }: PageProps) {
   const heading = useRef<HTMLHeadingElement>(null);
-  useEffect(() => {
+  // Together with the heading: an effect would leave the title of the page before for a frame or more.
+  useLayoutEffect(() => {
     document.title = `${title} · firstboot`;
   }, [title]);
   useEffect(() => {
