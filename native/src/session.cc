@@ -11,12 +11,12 @@
 #include <atomic>
 #include <cstring>
 
+#include "record.h"
+
 namespace {
 
 std::atomic<int> liveSessions{0};
 
-constexpr uint8_t recordAlert = 21, recordHandshake = 22, recordApplication = 23, recordLast = 24;
-constexpr uint8_t messageClientKeyExchange = 16, messageKeyUpdate = 24;
 constexpr size_t maxRecord = 16384 + 2048;
 constexpr size_t maxWaiting = 128;  // datagrams, more than the largest flight in the smallest pieces
 
@@ -33,14 +33,6 @@ SendFlightAgain sendFlightAgain() {
 unsigned simulatedFlight() { return sendFlightAgain() ? 3'600'000'000u : 25'000u; }
 // In real time it must have expired when our own schedule, which is as long, comes round.
 constexpr unsigned flightHeadStart = 5'000;
-
-size_t read16(const uint8_t* at) { return static_cast<size_t>(at[0] << 8 | at[1]); }
-uint64_t read48(const uint8_t* at) {
-  uint64_t value = 0;
-  for (int i = 0; i < 6; i++) value = value << 8 | at[i];
-  return value;
-}
-size_t read24(const uint8_t* at) { return static_cast<size_t>(at[0] << 16 | at[1] << 8 | at[2]); }
 
 // The most telling reason of what this thread's queue holds: the first of the TLS layer, else the first of all.
 std::string drainErrors() {
@@ -279,75 +271,6 @@ bool Session::offerRecords() {
   return true;
 }
 
-// ---- pre-shared keys -------------------------------------------------------------------------------------------------
-// OpenSSL's callback is synchronous and hands out a C string. The ClientKeyExchange comes in clear, so it is read ahead:
-// the key can be looked up elsewhere, and an identity may hold zero bytes (OCF's are 16 raw bytes).
-
-bool Session::awaitsPsk() const { return server_ && context_.options().pskLookup && !pskSettled_ && state_ == State::handshaking; }
-
-bool Session::pskSuitePending() const {
-  const SSL_CIPHER* cipher = SSL_get_pending_cipher(ssl_);
-  return cipher && SSL_CIPHER_get_auth_nid(cipher) == NID_auth_psk;
-}
-
-// RFC 6347 §4.1, §4.2.2: walks the records of a datagram and the messages in them. A fragmented ClientKeyExchange is not
-// looked into: with identities this short no client sends one.
-void Session::findPskIdentity(const Bytes& datagram) {
-  for (size_t at = 0; at + 13 <= datagram.size();) {
-    const uint8_t* record = datagram.data() + at;
-    const size_t size = read16(record + 11);
-    at += 13 + size;
-    if (at > datagram.size()) return;
-    if (record[0] != recordHandshake || read16(record + 3) != 0) continue;
-    for (size_t in = 0; in + 12 <= size;) {
-      const uint8_t* message = record + 13 + in;
-      const size_t fragment = read24(message + 9);
-      in += 12 + fragment;
-      if (in > size) return;
-      if (message[0] == messageClientKeyExchange && fragment == read24(message + 1)) {
-        askForPsk(message + 12, fragment);
-        return;
-      }
-    }
-  }
-}
-
-// RFC 4279 §2 and RFC 5489 §2: the message starts with psk_identity<0..2^16-1>.
-void Session::askForPsk(const uint8_t* message, size_t size) {
-  const size_t length = size >= 2 ? read16(message) : 0;
-  if (size < 2 || length > size - 2 || length > context_.options().pskIdentityBytes) {
-    pskSettled_ = true;  // no key: OpenSSL refuses it
-    return;
-  }
-  pskIdentity.assign(message + 2, message + 2 + length);
-  items.push_back({ItemKind::psk, 0, pskIdentity});
-  state_ = State::pausedForPsk;
-}
-
-void Session::providePsk(const Bytes* key) {
-  if (state_ != State::pausedForPsk) return;
-  if (key) pskKey_ = *key;
-  keyExchange_ = {};
-  pskSettled_ = true;
-  state_ = State::handshaking;
-}
-
-unsigned Session::onServerPsk(SSL* ssl, const char*, unsigned char* key, unsigned maxKey) {
-  const Bytes& known = of(ssl)->pskKey_;
-  if (known.empty() || known.size() > maxKey) return 0;
-  memcpy(key, known.data(), known.size());
-  return static_cast<unsigned>(known.size());
-}
-
-unsigned Session::onClientPsk(SSL* ssl, const char*, char* identity, unsigned maxIdentity, unsigned char* key, unsigned maxKey) {
-  const ContextOptions& options = of(ssl)->context_.options();
-  if (options.pskIdentity.size() >= maxIdentity || options.pskKey.size() > maxKey) return 0;
-  memcpy(identity, options.pskIdentity.data(), options.pskIdentity.size());
-  identity[options.pskIdentity.size()] = 0;
-  memcpy(key, options.pskKey.data(), options.pskKey.size());
-  return static_cast<unsigned>(options.pskKey.size());
-}
-
 // ---- output and timers -----------------------------------------------------------------------------------------------
 
 bool Session::send(const uint8_t* data, size_t size) {
@@ -406,76 +329,6 @@ unsigned Session::onTimer(SSL* ssl, unsigned current) {
   session->flightTimeout_ =
       current == 0 ? options.flightTimeout : std::min(2 * session->flightTimeout_, options.flightTimeoutMax);
   return options.simulatedClock ? simulatedFlight() : session->flightTimeout_ * 1000 - flightHeadStart;
-}
-
-BIO_METHOD* Session::bioMethod() {
-  static BIO_METHOD* const method = [] {
-    BIO_METHOD* made = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "firstboot");
-    BIO_meth_set_read(made, bioRead);
-    BIO_meth_set_write(made, bioWrite);
-    BIO_meth_set_ctrl(made, bioControl);
-    return made;
-  }();
-  return method;
-}
-
-int Session::bioRead(BIO* bio, char* out, int size) {
-  auto* session = static_cast<Session*>(BIO_get_data(bio));
-  BIO_clear_retry_flags(bio);
-  session->muted_ = false;
-  // OpenSSL answers KeyUpdates without end (RFC 8446 §4.6.3); a read that fails for good makes it stop.
-  if (session->sawTooManyKeyUpdates() || size <= 0) return -1;
-  const size_t available =
-      session->datagram_ ? (session->hasOffered_ ? session->offered_.size() : 0) : session->readableTo_ - session->readAt_;
-  if (available == 0) {
-    BIO_set_retry_read(bio);
-    return -1;
-  }
-  const size_t count = std::min(available, static_cast<size_t>(size));
-  session->reads_++;
-  if (session->datagram_) {
-    memcpy(out, session->offered_.data(), count);
-    session->hasOffered_ = false;
-    session->offered_ = {};
-  } else {
-    memcpy(out, session->stream_.data() + session->readAt_, count);
-    session->readAt_ += count;
-  }
-  return static_cast<int>(count);
-}
-
-int Session::bioWrite(BIO* bio, const char* data, int size) {
-  auto* session = static_cast<Session*>(BIO_get_data(bio));
-  BIO_clear_retry_flags(bio);
-  if (session->muted_) return size;
-  session->items.push_back({ItemKind::output, 0, Bytes(data, data + size)});
-  if (session->helloSequence_ > 1 && session->begun()) session->continueSequence(session->items.back().bytes);
-  return size;
-}
-
-// RFC 6347 §4.2.1: the ServerHello takes the record sequence number of the ClientHello, lest it be a replay of an earlier
-// HelloVerifyRequest. OpenSSL since 3.2 always starts at 1. Records of epoch 0 are not protected, so it is mended here.
-void Session::continueSequence(Bytes& datagram) {
-  for (size_t at = 0; at + 13 <= datagram.size(); at += 13 + read16(&datagram[at + 11])) {
-    if (read16(&datagram[at + 3]) != 0) return;
-    const uint64_t sequence = read48(&datagram[at + 5]);
-    if (sequenceOffset_ < 0) sequenceOffset_ = sequence < helloSequence_ ? static_cast<int64_t>(helloSequence_ - sequence) : 0;
-    const uint64_t continued = sequence + static_cast<uint64_t>(sequenceOffset_);
-    for (int i = 0; i < 6; i++) datagram[at + 5 + static_cast<size_t>(i)] = static_cast<uint8_t>(continued >> (40 - 8 * i));
-  }
-}
-
-long Session::bioControl(BIO* bio, int command, long, void*) {
-  auto* session = static_cast<Session*>(BIO_get_data(bio));
-  switch (command) {
-    case BIO_CTRL_FLUSH:
-      return 1;
-    case BIO_CTRL_DGRAM_QUERY_MTU:
-    case BIO_CTRL_DGRAM_GET_FALLBACK_MTU:
-      return static_cast<long>(session->context_.options().mtu);
-    default:
-      return 0;
-  }
 }
 
 // ---- what OpenSSL tells ----------------------------------------------------------------------------------------------
