@@ -1,9 +1,8 @@
 import { realpathSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import type * as Pkcs11 from 'pkcs11js';
 import { FirstbootError, failure } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
 import type { Secret } from '../core/secret.ts';
+import { type Handle, loadPkcs11, type Pkcs11, type Pkcs11Package, type Template } from './pkcs11-package.ts';
 
 /** Where a hardware key is: a token behind a PKCS #11 library (PKCS #11 v2.40). */
 export interface TokenPlace {
@@ -15,16 +14,15 @@ export interface TokenPlace {
   readonly pin?: Secret<string>;
 }
 
-export type TokenObject = Pkcs11.Handle;
-type Pkcs11Js = typeof Pkcs11;
+export type TokenObject = Handle;
 
 /** A session with one token. Errors name module, token, what was done and the code that the token gave. */
 export class TokenSession {
   /** The constants of PKCS #11. */
-  readonly constants: Pkcs11Js;
+  readonly constants: Pkcs11Package;
   private readonly place: TokenPlace;
   private readonly library: Library;
-  private session: Pkcs11.Handle | undefined;
+  private session: Handle | undefined;
 
   /**
    * Opens a session and logs in. All sessions that a process has with a token share the login.
@@ -32,7 +30,7 @@ export class TokenSession {
    */
   constructor(place: TokenPlace) {
     this.place = place;
-    this.constants = pkcs11js();
+    this.constants = loadPkcs11();
     try {
       this.library = enterLibrary(this.constants, place.module);
     } catch (error) {
@@ -50,7 +48,7 @@ export class TokenSession {
   }
 
   /** The objects that all of these attributes fit, up to a bound. */
-  find(template: Pkcs11.Template): TokenObject[] {
+  find(template: Template): TokenObject[] {
     return this.work('find objects', (api, session) => {
       api.C_FindObjectsInit(session, template);
       try {
@@ -107,7 +105,7 @@ export class TokenSession {
     return failure('service.config', { module, token, doing, reason }, fixes[reason] ?? fix ?? unknownCode, cause);
   }
 
-  private work<T>(doing: string, act: (api: Pkcs11.PKCS11, session: Pkcs11.Handle) => T): T {
+  private work<T>(doing: string, act: (api: Pkcs11, session: Handle) => T): T {
     if (!this.session) throw this.failed(doing, new Error('the key has been closed'), 'open it again');
     try {
       return act(this.library.api, this.session);
@@ -116,7 +114,7 @@ export class TokenSession {
     }
   }
 
-  private findSlot(): Pkcs11.Handle {
+  private findSlot(): Handle {
     const { api } = this.library;
     const { token } = this.place;
     const present = api.C_GetSlotList(true);
@@ -130,7 +128,7 @@ export class TokenSession {
     throw this.failed('find the token', new Error(reason), 'put the token in, or give a label or slot of this list');
   }
 
-  private logIn(session: Pkcs11.Handle): void {
+  private logIn(session: Handle): void {
     const { pin } = this.place;
     if (!pin) return;
     try {
@@ -148,7 +146,7 @@ export class TokenSession {
 /** A loaded library. It is initialized once for the whole process, however many tokens and keys are used. */
 interface Library {
   readonly path: string;
-  readonly api: Pkcs11.PKCS11;
+  readonly api: Pkcs11;
   /** False: somebody else in this process has initialized it, and will finalize it. */
   readonly ours: boolean;
   readonly users: Set<TokenSession>;
@@ -171,17 +169,7 @@ const fixes: Readonly<Record<string, string>> = {
   CKR_MECHANISM_INVALID: 'use a token that can do CKM_ECDSA',
 };
 
-function pkcs11js(): Pkcs11Js {
-  try {
-    return createRequire(import.meta.url)('pkcs11js') as Pkcs11Js;
-  } catch (cause) {
-    const reason = cause instanceof Error ? (cause.message.split('\n')[0] ?? '') : String(cause);
-    const fix = 'hardware keys need the optional package pkcs11js: run `npm install pkcs11js` (it is built with g++)';
-    throw failure('service.config', { package: 'pkcs11js', reason }, fix, cause);
-  }
-}
-
-function enterLibrary(constants: Pkcs11Js, module: string): Library {
+function enterLibrary(constants: Pkcs11Package, module: string): Library {
   const path = realPath(module);
   const known = libraries.get(path);
   if (known) return known;
@@ -222,6 +210,6 @@ function realPath(module: string): string {
 }
 
 /** A CK_ULONG in the machine's order, which is little-endian wherever Node runs today. */
-const slotNumber = (slot: Pkcs11.Handle): number => slot.readUIntLE(0, Math.min(slot.length, 6));
+const slotNumber = (slot: Handle): number => slot.readUIntLE(0, Math.min(slot.length, 6));
 
-const labelIn = (api: Pkcs11.PKCS11, slot: Pkcs11.Handle): string => api.C_GetTokenInfo(slot).label.trim();
+const labelIn = (api: Pkcs11, slot: Handle): string => api.C_GetTokenInfo(slot).label.trim();

@@ -6,6 +6,7 @@ import { Secret } from '../../src/core/secret.ts';
 import type { FactoryIdentity } from '../../src/device/identity.ts';
 import { selectKey } from '../../src/device/keys.ts';
 import { openPkcs11Key, type Pkcs11Key, type Pkcs11KeyOptions } from '../../src/device/pkcs11.ts';
+import { loadPkcs11, type Pkcs11Package } from '../../src/device/pkcs11-package.ts';
 import { SimulatedDevice } from '../../src/device/simulator.ts';
 import { checkCsr, createCsr, readCsr } from '../../src/pki/csr.ts';
 import type { DevelopmentPki } from '../../src/pki/development.ts';
@@ -14,6 +15,12 @@ import { profiles } from '../../src/pki/profile.ts';
 import { findPeer } from '../support/peers.ts';
 import { startTestService, type TestService } from '../support/service.ts';
 import { SoftHsm } from '../support/softhsm.ts';
+
+it('the package for hardware keys is what we take it for', () => {
+  // The compiler compares.
+  const taken: Pkcs11Package = pkcs11js;
+  expect(loadPkcs11()).toBe(taken);
+});
 
 /** Manufacturer keys that never leave their token, in a device that provisions itself. */
 const softhsm = findPeer('softhsm2-util');
