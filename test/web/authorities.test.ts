@@ -1,36 +1,25 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { browser, type Look, looks, type Screen } from './harness.ts';
-import { type Populated, populated } from './populated.ts';
+import { expect, it } from 'vitest';
+import { everyLook, inBrowser } from './harness.ts';
+import { populated } from './populated.ts';
 
-describe.skipIf(browser.missing)(`authorities in ${browser.title}`, () => {
-  let site: Populated;
-  let screen: Screen;
-  beforeAll(async () => {
-    site = await populated();
-  }, 60_000);
-  afterAll(() => site?.dashboard.close());
-  afterEach(() => screen?.close());
-
-  it.each(Object.keys(looks) as Look[])(
-    'tells what ends when, and who would be cut off without an anchor (%s)',
-    async (look) => {
-      screen = await site.dashboard.openAt('/authorities', look);
-      const { page } = screen;
-      await page.getByText('Identity certificates, by week').waitFor();
-      await page.getByText('issues now').waitFor();
-      await screen.expectGood('authorities');
-      await page
-        .getByLabel('Anchor', { exact: true })
-        .selectOption({ label: 'O=Example Devices, CN=Example Devices Root CA (development devices)' });
-      await page.getByRole('button', { name: 'Rehearse' }).click();
-      await page.getByText('1 device of 1 would be cut off').waitFor();
-      await page.getByText('its manufacturer certificate would not verify').waitFor();
-      await screen.expectGood('authorities-rehearsed');
-    },
-  );
+inBrowser('authorities', populated, (site) => {
+  it.each(everyLook)('tells what ends when, and who would be cut off without an anchor (%s)', async (look) => {
+    const screen = await site.dashboard.openAt('/authorities', look);
+    const { page } = screen;
+    await page.getByText('Identity certificates, by week').waitFor();
+    await page.getByText('issues now').waitFor();
+    await screen.expectGood('authorities');
+    await page
+      .getByLabel('Anchor', { exact: true })
+      .selectOption({ label: 'O=Example Devices, CN=Example Devices Root CA (development devices)' });
+    await page.getByRole('button', { name: 'Rehearse' }).click();
+    await page.getByText('1 device of 1 would be cut off').waitFor();
+    await page.getByText('its manufacturer certificate would not verify').waitFor();
+    await screen.expectGood('authorities-rehearsed');
+  });
 
   it('shows what a new issuing authority means before it is made', async () => {
-    screen = await site.dashboard.openAt('/authorities');
+    const screen = await site.dashboard.openAt('/authorities');
     const { page } = screen;
     await page.getByRole('button', { name: 'New issuing authority' }).click();
     await page.getByRole('dialog').getByText('signs identity certificates from now on').first().waitFor();
@@ -40,7 +29,7 @@ describe.skipIf(browser.missing)(`authorities in ${browser.title}`, () => {
   });
 
   it('says what is wrong when a day cannot be rehearsed', async () => {
-    screen = await site.dashboard.openAt('/authorities');
+    const screen = await site.dashboard.openAt('/authorities');
     const { page } = screen;
     await page.route('**/api/v1/ca/rehearse', (route) =>
       route.fulfill({

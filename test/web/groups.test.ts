@@ -1,42 +1,31 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { browser, type Look, looks, type Screen } from './harness.ts';
-import { type Populated, populated } from './populated.ts';
+import { expect, it } from 'vitest';
+import { eventually, everyLook, inBrowser } from './harness.ts';
+import { populated } from './populated.ts';
 
-describe.skipIf(browser.missing)(`groups in ${browser.title}`, () => {
-  let site: Populated;
-  let screen: Screen;
-  beforeAll(async () => {
-    site = await populated();
-  }, 60_000);
-  afterAll(() => site?.dashboard.close());
-  afterEach(() => screen?.close());
-
+inBrowser('groups', populated, (site) => {
   const stored = async () => (await site.dashboard.api().get(`/groups/${site.group}`)).body.group;
 
-  it.each(Object.keys(looks) as Look[])(
-    'lists groups, and shows one with its certificates in words and no keys (%s)',
-    async (look) => {
-      screen = await site.dashboard.openAt('/groups', look);
-      const { page } = screen;
-      await page.getByRole('link', { name: 'field trial' }).waitFor();
-      await screen.expectGood('groups');
-      await page.getByRole('link', { name: 'field trial' }).click();
-      await page.getByText('O=Example Devices, CN=Example Devices Root CA').first().waitFor();
-      expect(await page.getByLabel('Key of gw-*').inputValue()).toBe('');
-      await screen.expectGood('group');
-      const blank = await page.locator('.data-table .gap').evaluateAll((gaps) => gaps.map((gap) => gap.clientHeight));
-      expect(
-        blank.filter((height) => height > 0),
-        'px that stand for rows that are not there',
-      ).toEqual([]);
-      await page.evaluate('scrollTo(0, document.body.scrollHeight)');
-      await page.getByText('Nobody is on this list').waitFor();
-      await screen.expectGood('group-lists');
-    },
-  );
+  it.each(everyLook)('lists groups, and shows one with its certificates in words and no keys (%s)', async (look) => {
+    const screen = await site.dashboard.openAt('/groups', look);
+    const { page } = screen;
+    await page.getByRole('link', { name: 'field trial' }).waitFor();
+    await screen.expectGood('groups');
+    await page.getByRole('link', { name: 'field trial' }).click();
+    await page.getByText('O=Example Devices, CN=Example Devices Root CA').first().waitFor();
+    expect(await page.getByLabel('Key of gw-*').inputValue()).toBe('');
+    await screen.expectGood('group');
+    const blank = await page.locator('.data-table .gap').evaluateAll((gaps) => gaps.map((gap) => gap.clientHeight));
+    expect(
+      blank.filter((height) => height > 0),
+      'px that stand for rows that are not there',
+    ).toEqual([]);
+    await page.evaluate('scrollTo(0, document.body.scrollHeight)');
+    await page.getByText('Nobody is on this list').waitFor();
+    await screen.expectGood('group-lists');
+  });
 
   it('shows what a change would do and who would fare otherwise, before it is saved; keys that are not named stay', async () => {
-    screen = await site.dashboard.openAt(`/groups/${site.group}`);
+    const screen = await site.dashboard.openAt(`/groups/${site.group}`);
     const { page } = screen;
     await page.getByLabel('Admission of new devices').selectOption('auto');
     await page.getByText('Changed: admission.').waitFor();
@@ -56,7 +45,7 @@ describe.skipIf(browser.missing)(`groups in ${browser.title}`, () => {
   });
 
   it('asks before edits are lost by the menu, a key or the search, and stays when it is told to', async () => {
-    screen = await site.dashboard.openAt(`/groups/${site.group}`);
+    const screen = await site.dashboard.openAt(`/groups/${site.group}`);
     const { page } = screen;
     await page.getByLabel('One key in two places').selectOption('quarantine');
     await page.getByText('Changed: clones.').waitFor();
@@ -71,10 +60,10 @@ describe.skipIf(browser.missing)(`groups in ${browser.title}`, () => {
     await page.keyboard.press('g');
     await page.keyboard.press('d');
     await page.getByText('Changed: clones.').waitFor();
-    expect(asked).toEqual(['confirm', 'confirm']);
+    await eventually(() => asked).toEqual(['confirm', 'confirm']);
     expect(page.url()).toContain(site.group);
     await page.close({ runBeforeUnload: true });
-    await expect.poll(() => asked.at(-1)).toBe('beforeunload');
+    await eventually(() => asked.at(-1)).toBe('beforeunload');
     answer = true;
     await page.getByRole('link', { name: 'Devices', exact: true }).click();
     await page.getByRole('heading', { level: 1, name: 'Devices' }).waitFor();
@@ -84,7 +73,7 @@ describe.skipIf(browser.missing)(`groups in ${browser.title}`, () => {
   });
 
   it('puts the complaint of the service at the field that it is about', async () => {
-    screen = await site.dashboard.openAt(`/groups/${site.group}`);
+    const screen = await site.dashboard.openAt(`/groups/${site.group}`);
     const { page } = screen;
     await page.getByLabel('New pin').fill('not a pin');
     await page.getByRole('group', { name: 'Pinned keys' }).getByRole('button', { name: 'Add' }).click();
@@ -95,7 +84,7 @@ describe.skipIf(browser.missing)(`groups in ${browser.title}`, () => {
   });
 
   it('tells when somebody else was faster, what they changed, and puts mine on top', async () => {
-    screen = await site.dashboard.openAt(`/groups/${site.group}`);
+    const screen = await site.dashboard.openAt(`/groups/${site.group}`);
     const { page } = screen;
     await page.getByLabel('One key in two places').selectOption('quarantine');
     const { id: _, ownerId: _owner, source: _source, revision: _revision, ...group } = await stored();
@@ -113,7 +102,7 @@ describe.skipIf(browser.missing)(`groups in ${browser.title}`, () => {
   });
 
   it('makes a group from pasted PEM, and goes to it', async () => {
-    screen = await site.dashboard.openAt('/new/group', 'dark');
+    const screen = await site.dashboard.openAt('/new/group', 'dark');
     const { page } = screen;
     await page.getByLabel('Name', { exact: true }).fill('line 9');
     await page.getByLabel('Owner', { exact: true }).fill('washers');
@@ -129,7 +118,7 @@ describe.skipIf(browser.missing)(`groups in ${browser.title}`, () => {
   });
 
   it('imports a list after a dry run, and names each line that does not fit', async () => {
-    screen = await site.dashboard.openAt(`/groups/${site.group}`);
+    const screen = await site.dashboard.openAt(`/groups/${site.group}`);
     const { page } = screen;
     await page.getByText('Import a file', { exact: true }).click();
     const text = 'serial,note\n0a1b,first\nnot hex,second\n0a1b,again\n';
@@ -149,7 +138,7 @@ describe.skipIf(browser.missing)(`groups in ${browser.title}`, () => {
   });
 
   it('says where a group of a file is changed, and does not let it be changed here', async () => {
-    screen = await site.dashboard.openAt('/groups/development%20devices');
+    const screen = await site.dashboard.openAt('/groups/development%20devices');
     const { page } = screen;
     await page.getByText('It is written in a configuration file').waitFor();
     expect(await page.getByLabel('Name', { exact: true }).isDisabled()).toBe(true);

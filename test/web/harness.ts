@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
-import { expect } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect } from 'vitest';
 import { type DevelopmentSettings, developmentHub, developmentSettings } from '../../src/development.ts';
 import type { FactoryIdentity } from '../../src/device/identity.ts';
 import { SimulatedDevice } from '../../src/device/simulator.ts';
@@ -17,16 +17,16 @@ import { type ApiClient, apiClient } from '../support/api.ts';
 import { findPeer } from '../support/peers.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
-/** The browser: `describe.skipIf(browser.missing)`, with the reason in its title. */
-export const browser = findPeer('chromium');
+const browser = findPeer('chromium');
 
 /** What a browser is set up as: a desk in the light, in the dark, and a phone. */
-export const looks = {
+const looks = {
   light: { viewport: { width: 1280, height: 860 }, colorScheme: 'light', reducedMotion: 'reduce' },
   dark: { viewport: { width: 1280, height: 860 }, colorScheme: 'dark', reducedMotion: 'reduce' },
   phone: { viewport: { width: 360, height: 740 }, colorScheme: 'light', reducedMotion: 'reduce', hasTouch: true },
 } as const satisfies Record<string, BrowserContextOptions>;
 export type Look = keyof typeof looks;
+export const everyLook = Object.keys(looks) as readonly Look[];
 
 export interface DashboardOptions {
   /** Manufacturer identities that may come. Default 1. */
@@ -35,6 +35,37 @@ export interface DashboardOptions {
   /** A cloud for the devices; without one they stay at its door. Default false. */
   readonly cloud?: boolean;
 }
+
+/**
+ * A suite before the browser, or the reason why it is skipped. `begin` makes the dashboard that all of its tests share, and
+ * what is there is in `site` when the first of them runs. Each test opens screens of its own, which are closed behind it.
+ */
+export function inBrowser<Site extends { readonly dashboard: Dashboard }>(
+  what: string,
+  begin: () => Promise<Site>,
+  tests: (site: Site) => void,
+): void {
+  describe.skipIf(browser.missing)(`${what} in ${browser.title}`, () => {
+    const site = {} as Site;
+    beforeAll(async () => void Object.assign(site, await begin()), slowly);
+    afterEach(() => site.dashboard?.closeScreens());
+    afterAll(() => site.dashboard?.close(), slowly);
+    tests(site);
+  });
+}
+
+/**
+ * Expects of what `read` gives that it becomes so: a page shows what it learns when its machine gets to it, so nothing is read
+ * once only right after something else has come.
+ */
+export const eventually = <T>(read: () => T, message?: string) =>
+  expect.poll(read, { timeout: patience, ...(message !== undefined && { message }) });
+
+/** How long a page has for anything, ms. */
+const patience = 10_000;
+
+/** For starting and stopping a service and a browser on a busy machine, ms. */
+const slowly = 60_000;
 
 /** The real service with its API and the built dashboard, and a browser before it. */
 export class Dashboard {
@@ -45,6 +76,7 @@ export class Dashboard {
   readonly token: string;
   private readonly chromium: Browser;
   private readonly undo: (() => Promise<unknown>)[];
+  private readonly screens: Screen[] = [];
 
   private constructor(parts: {
     service: Service;
@@ -113,8 +145,10 @@ export class Dashboard {
   async open(look: Look | BrowserContextOptions = 'light', url: string = this.url): Promise<Screen> {
     const context = await this.chromium.newContext(typeof look === 'string' ? looks[look] : look);
     const page = await context.newPage();
-    page.setDefaultTimeout(10_000);
-    return new Screen(page, url, typeof look === 'string' ? look : 'own');
+    page.setDefaultTimeout(patience);
+    const screen = new Screen(page, url, typeof look === 'string' ? look : 'own');
+    this.screens.push(screen);
+    return screen;
   }
 
   /** The same, signed in and at a page. */
@@ -128,10 +162,17 @@ export class Dashboard {
     return screen;
   }
 
+  async closeScreens(): Promise<void> {
+    for (const screen of this.screens.splice(0)) await screen.close();
+  }
+
   async close(): Promise<void> {
     for (const step of this.undo.splice(0)) await step();
   }
 }
+
+/** A dashboard with nothing in it: what a suite begins with that needs no more. */
+export const started = async (options?: DashboardOptions) => ({ dashboard: await Dashboard.start(options) });
 
 /** One tab, and everything that it complained of. */
 export class Screen {
@@ -166,8 +207,10 @@ export class Screen {
     await this.page.locator('#main h1').waitFor();
   }
 
-  heading(): Promise<string> {
-    return this.page.getByRole('heading', { level: 1 }).innerText();
+  /** Waits until the page has this heading and the title that goes with it. */
+  async isAt(heading: string): Promise<void> {
+    await this.page.getByRole('heading', { level: 1, name: heading, exact: true }).waitFor();
+    await eventually(() => this.page.title()).toBe(`${heading} · firstboot`);
   }
 
   /** Breaches of WCAG 2.2 AA and of good practice, as `rule: element`. */

@@ -1,33 +1,22 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { browser, type Look, looks, type Screen } from './harness.ts';
-import { type Populated, populated } from './populated.ts';
+import { expect, it } from 'vitest';
+import { everyLook, inBrowser } from './harness.ts';
+import { populated } from './populated.ts';
 
-describe.skipIf(browser.missing)(`hubs in ${browser.title}`, () => {
-  let site: Populated;
-  let screen: Screen;
-  beforeAll(async () => {
-    site = await populated();
-  }, 60_000);
-  afterAll(() => site?.dashboard.close());
-  afterEach(() => screen?.close());
-
-  it.each(Object.keys(looks) as Look[])(
-    'lists hubs, and shows one of a file without letting it be changed (%s)',
-    async (look) => {
-      screen = await site.dashboard.openAt('/hubs', look);
-      const { page } = screen;
-      await page.getByRole('link', { name: 'development hub' }).click();
-      await page.getByText('It is written in a configuration file').waitFor();
-      await page.getByRole('link', { name: 'development devices' }).waitFor();
-      await screen.expectGood('hub-of-file');
-      await screen.goto('/hubs');
-      await page.getByRole('link', { name: 'second cloud' }).waitFor();
-      await screen.expectGood('hubs');
-    },
-  );
+inBrowser('hubs', populated, (site) => {
+  it.each(everyLook)('lists hubs, and shows one of a file without letting it be changed (%s)', async (look) => {
+    const screen = await site.dashboard.openAt('/hubs', look);
+    const { page } = screen;
+    await page.getByRole('link', { name: 'development hub' }).click();
+    await page.getByText('It is written in a configuration file').waitFor();
+    await page.getByRole('link', { name: 'development devices' }).waitFor();
+    await screen.expectGood('hub-of-file');
+    await screen.goto('/hubs');
+    await page.getByRole('link', { name: 'second cloud' }).waitFor();
+    await screen.expectGood('hubs');
+  });
 
   it('makes a hub, tells at the field what is wrong with a gateway, and deletes it again', async () => {
-    screen = await site.dashboard.openAt('/new/hub');
+    const screen = await site.dashboard.openAt('/new/hub');
     const { page } = screen;
     const gateways = page.getByRole('group', { name: 'Gateways' });
     await page.getByLabel('Name', { exact: true }).fill('third cloud');

@@ -1,7 +1,7 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { PagedList } from '../../src/web/api/paged-list.ts';
 import { someDevice } from '../support/store-records.ts';
-import { browser, Dashboard, type Screen } from './harness.ts';
+import { Dashboard, eventually, inBrowser } from './harness.ts';
 
 describe('a list that is read by pages', () => {
   /** Numbers below `size`, ten a page. */
@@ -78,25 +78,22 @@ describe('a list that is read by pages', () => {
   });
 });
 
-describe.skipIf(browser.missing)(`2,000 devices in ${browser.title}`, () => {
-  let dashboard: Dashboard;
-  let screen: Screen;
-  beforeAll(async () => {
-    dashboard = await Dashboard.start();
-    const [group] = await dashboard.service.store.groups.list();
-    if (!group) throw new Error('there is no group');
-    const all = Array.from({ length: 2000 }, (_, seed) =>
-      someDevice(seed, { groupId: group.id, ownerId: group.owner.id }),
-    );
-    for (let from = 0; from < all.length; from += 500) {
-      await dashboard.service.store.commit({ devices: all.slice(from, from + 500) });
-    }
-  }, 60_000);
-  afterAll(() => dashboard?.close());
-  afterEach(() => screen?.close());
+async function manyDevices() {
+  const dashboard = await Dashboard.start();
+  const [group] = await dashboard.service.store.groups.list();
+  if (!group) throw new Error('there is no group');
+  const all = Array.from({ length: 2000 }, (_, seed) =>
+    someDevice(seed, { groupId: group.id, ownerId: group.owner.id }),
+  );
+  for (let from = 0; from < all.length; from += 500) {
+    await dashboard.service.store.commit({ devices: all.slice(from, from + 500) });
+  }
+  return { dashboard };
+}
 
+inBrowser('2,000 devices', manyDevices, (site) => {
   it('has only the rows around the window in the document, and reads on below', async () => {
-    screen = await dashboard.openAt('/devices');
+    const screen = await site.dashboard.openAt('/devices');
     const { page } = screen;
     const rows = page.locator('tr[data-row]');
     await rows.first().waitFor();
@@ -105,22 +102,22 @@ describe.skipIf(browser.missing)(`2,000 devices in ${browser.title}`, () => {
       return Number(await rows.last().getAttribute('data-row'));
     };
     await expect.poll(down, { timeout: 25_000 }).toBeGreaterThan(900);
-    expect(await rows.count()).toBeLessThan(60);
+    await eventually(() => rows.count()).toBeLessThan(60);
     await screen.picture('devices-far-down');
     expect(screen.complaints).toEqual([]);
   });
 
   it('goes from row to row with j and k, and opens one with Enter', async () => {
-    screen = await dashboard.openAt('/devices');
+    const screen = await site.dashboard.openAt('/devices');
     const { page } = screen;
     await page.locator('tr[data-row="0"] a').first().waitFor();
     const at = () => page.evaluate<string | null>("document.activeElement.closest('tr')?.dataset.row ?? null");
     for (const key of 'jjjjk') await page.keyboard.press(key);
-    expect(await at()).toBe('2');
+    await eventually(at).toBe('2');
     await page.keyboard.press('ArrowDown');
-    expect(await at()).toBe('3');
+    await eventually(at).toBe('3');
     for (let turn = 0; turn < 40; turn++) await page.keyboard.press('j');
-    expect(await at()).toBe('43');
+    await eventually(at).toBe('43');
     await page.keyboard.press('Enter');
     await page.waitForURL(/\/devices\/[0-9a-f-]{36}$/);
   });

@@ -1,10 +1,10 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { limits } from '../../src/core/limits.ts';
 import type { Statistics } from '../../src/store/model.ts';
 import { layersOf, quantile, timesOf } from '../../src/web/numbers/series.ts';
 import { rangeOf, spans } from '../../src/web/numbers/spans.ts';
 import { waitingApart } from '../../src/web/numbers/waiting.ts';
-import { browser, Dashboard, type Look, looks, type Screen } from './harness.ts';
+import { Dashboard, eventually, everyLook, inBrowser } from './harness.ts';
 
 describe('numbers', () => {
   it('puts a quantile where the counts say it lies, within two bounds evenly', () => {
@@ -54,56 +54,50 @@ describe('numbers', () => {
   });
 });
 
-describe.skipIf(browser.missing)(`the numbers in ${browser.title}`, () => {
-  let dashboard: Dashboard;
-  let screen: Screen;
-  beforeAll(async () => {
-    dashboard = await Dashboard.start();
-    await dashboard.service.store.addStatistics(someDays(Date.now()));
-  }, 60_000);
-  afterAll(() => dashboard?.close());
-  afterEach(() => screen?.close());
+async function busyDays() {
+  const dashboard = await Dashboard.start();
+  await dashboard.service.store.addStatistics(someDays(Date.now()));
+  return { dashboard };
+}
 
-  it.each(Object.keys(looks) as Look[])(
-    'tells what became of the attempts, why some failed, and how long it took (%s)',
-    async (look) => {
-      screen = await dashboard.openAt('/numbers', look);
-      const { page } = screen;
-      await page.locator('.u-over').first().waitFor({ state: 'attached' });
-      const failures = page.getByRole('list').filter({ hasText: 'match.no-group' });
-      expect(await failures.innerText()).toMatch(/bind\.device-id-taken\s+\d/);
-      const stages = page.getByRole('table', { name: 'Time by stage' });
-      expect(await stages.getByRole('row').filter({ hasText: 'issue' }).innerText()).toMatch(/ ms/);
-      await screen.expectGood('numbers');
-      await page.evaluate('scrollTo(0, document.body.scrollHeight)');
-      await screen.picture('numbers-below');
-    },
-  );
+inBrowser('the numbers', busyDays, (site) => {
+  it.each(everyLook)('tells what became of the attempts, why some failed, and how long it took (%s)', async (look) => {
+    const screen = await site.dashboard.openAt('/numbers', look);
+    const { page } = screen;
+    await page.locator('.u-over').first().waitFor({ state: 'attached' });
+    const failures = page.getByRole('list').filter({ hasText: 'match.no-group' });
+    await eventually(() => failures.innerText()).toMatch(/bind\.device-id-taken\s+\d/);
+    const stages = page.getByRole('table', { name: 'Time by stage' });
+    await eventually(() => stages.getByRole('row').filter({ hasText: 'issue' }).innerText()).toMatch(/ ms/);
+    await screen.expectGood('numbers');
+    await page.evaluate('scrollTo(0, document.body.scrollHeight)');
+    await screen.picture('numbers-below');
+  });
 
   it('has every number of a chart in a table', async () => {
-    screen = await dashboard.openAt('/numbers?span=1h');
+    const screen = await site.dashboard.openAt('/numbers?span=1h');
     const panel = screen.page.getByRole('figure').filter({ hasText: 'Failures by reason' });
     await panel.getByText('As a table').click();
     const table = panel.getByRole('table', { name: 'Failures by reason' });
     await table.waitFor();
-    expect(await table.getByRole('row').count()).toBeGreaterThan(5);
-    expect(await table.getByRole('columnheader').allInnerTexts()).toContain('bind.device-id-taken');
+    await eventually(() => table.getByRole('row').count()).toBeGreaterThan(5);
+    await eventually(() => table.getByRole('columnheader').allInnerTexts()).toContain('bind.device-id-taken');
     await screen.expectGood('numbers-table');
   });
 
   it('keeps the span in the address', async () => {
-    screen = await dashboard.openAt('/numbers');
+    const screen = await site.dashboard.openAt('/numbers');
     const { page } = screen;
     await page.getByLabel('7 days').check({ force: true });
     await page.waitForURL(/\?span=7d$/);
     await page.reload();
-    expect(await page.getByLabel('7 days').isChecked()).toBe(true);
+    await eventually(() => page.getByLabel('7 days').isChecked()).toBe(true);
   });
 
   it('says so when there is nothing to count', async () => {
     const empty = await Dashboard.start();
     try {
-      screen = await empty.openAt('/numbers');
+      const screen = await empty.openAt('/numbers');
       await screen.page.getByText('Nothing failed in this span.').waitFor();
       await screen.expectGood('numbers-empty');
     } finally {

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { expect, vi } from 'vitest';
 import { encodePem } from '../../src/codec/pem.ts';
 import { seconds } from '../../src/core/clock.ts';
 import { systemRandom } from '../../src/core/random.ts';
@@ -69,15 +70,16 @@ export async function populated(options: DashboardOptions = {}): Promise<Populat
   };
 }
 
-/** A device that no group takes: it gives up, and its attempt is on record. */
+/** A device that no group takes: it goes when its refusal is on record. */
 async function comeInVain(dashboard: Dashboard, made: Parameters<typeof identityOf>[0] | undefined): Promise<void> {
   if (!made) throw new Error('the stranger has no device');
   const device = await SimulatedDevice.create({
     endpoint: dashboard.service.endpoints.udp ?? '',
     identity: { ...identityOf(made), serviceCa: [dashboard.pki.serviceCa.certificate.der] },
-    timeout: seconds(2),
   });
-  await device.provision().catch(() => undefined);
+  device.client.start();
+  const refused = async () => (await dashboard.api().get('/attempts?verdict=refused')).body.items;
+  await vi.waitFor(async () => expect(await refused()).toHaveLength(1), { timeout: seconds(20) });
   await device.close();
 }
 

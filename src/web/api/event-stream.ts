@@ -91,6 +91,8 @@ export function openEventStream(api: Api): EventStream {
       const response = await api.stream(last, mine.signal);
       become('live');
       retry = bounds.retry.first;
+      // What a page read before this moment may have changed already, unseen.
+      if (last === undefined) lose();
       const events = new EventReader(bounds.event);
       const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader();
       while (reader) {
@@ -129,10 +131,7 @@ export function openEventStream(api: Api): EventStream {
     const away = hiddenSince === undefined ? 0 : Date.now() - hiddenSince;
     hiddenSince = undefined;
     if (state !== 'paused' && state !== 'waiting') return;
-    if (away > bounds.catchUp) {
-      last = undefined;
-      lose();
-    }
+    if (away > bounds.catchUp) last = undefined;
     become('connecting');
     void connect();
   };

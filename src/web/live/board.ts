@@ -1,21 +1,11 @@
 import type { Stage, Verdict } from '../../store/model.ts';
+import { stages, verdicts } from '../api/attempt-words.ts';
 import type { LiveEvent } from '../api/event-stream.ts';
 
 /** Where an attempt is: just there, in a stage, or at its end. */
 export type Lane = 'arrive' | Stage | Verdict;
 
-const stageLanes: readonly Lane[] = [
-  'arrive',
-  'attest',
-  'match',
-  'admit',
-  'bind',
-  'issue',
-  'authorize',
-  'configure',
-  'confirm',
-];
-export const endLanes: readonly Verdict[] = ['provisioned', 'renewed', 'refused', 'failed', 'abandoned'];
+const stageLanes: readonly Lane[] = ['arrive', ...stages];
 
 export interface Card {
   readonly attempt: string;
@@ -95,7 +85,7 @@ export class Board {
         if (lane === 'confirm') this.confirm(attempt, now);
         else if (lane) this.move(attempt, lane, now, { name: nameOf(data), refused: data.result === 'refused' });
       } else if (type === 'attempt.closed') {
-        const verdict = endLanes.find((it) => it === data.verdict);
+        const verdict = verdicts.find((it) => it === data.verdict);
         if (!verdict) continue;
         this.move(attempt, verdict, now, {
           name: nameOf(data),
@@ -149,7 +139,7 @@ export class Board {
       else byLane.set(card.lane, [it]);
       if (!isEnd(card.lane) && !ahead.some(isEnd)) open += 1;
     }
-    const lanes = [...stageLanes, ...endLanes].map((lane) => {
+    const lanes = [...stageLanes, ...verdicts].map((lane) => {
       const there = (byLane.get(lane) ?? []).toSorted((a, b) => b.since - a.since);
       const cards = there.slice(0, shown).map(({ card }) => card);
       return { lane, total: there.length, cards, passed: this.passed.get(lane) ?? 0 };
@@ -206,7 +196,7 @@ export function nameOf(data: Readonly<Record<string, unknown>>): string | undefi
   return textOf(data.deviceId) ?? textOf(data.keyId);
 }
 
-const isEnd = (lane: Lane): boolean => endLanes.some((it) => it === lane);
+const isEnd = (lane: Lane): boolean => verdicts.some((it) => it === lane);
 
 const textOf = (value: unknown): string | undefined => (typeof value === 'string' && value !== '' ? value : undefined);
 

@@ -1,4 +1,4 @@
-import type { StatisticsAnswer, StatisticsSlot } from '../api/answers.ts';
+import type { StatisticsSlot, StatisticsView } from '../../operator/statistics-view.ts';
 
 /** One line or one layer of a chart: a value for each time. */
 export interface Series {
@@ -15,7 +15,7 @@ export interface Times {
 }
 
 /** The slots from `since` to `until`, those without anything as well. */
-export function timesOf({ step, slots }: StatisticsAnswer, since: number, until: number): Times {
+export function timesOf({ step, slots }: StatisticsView, since: number, until: number): Times {
   const found = new Map(slots.map((slot) => [Math.floor(slot.at / step) * step, slot]));
   const first = Math.floor(since / step) * step;
   const at = Array.from({ length: Math.max(0, Math.ceil((until - first) / step)) }, (_, index) => first + index * step);

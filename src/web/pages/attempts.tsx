@@ -1,4 +1,5 @@
 import type { ListedAttempt } from '../../operator/attempts.ts';
+import { verdicts } from '../api/attempt-words.ts';
 import { usePages, useRefreshOn } from '../api/context.tsx';
 import { VerdictBadge } from '../parts/badge.tsx';
 import { type Column, DataTable } from '../parts/data-table.tsx';
@@ -24,7 +25,7 @@ export function AttemptsPage() {
   return (
     <Page title="Attempts" lead={code === undefined ? undefined : codeText(code)}>
       <Filters>
-        <ChoiceFilter name="verdict" label="Verdict" choices={verdicts} />
+        <ChoiceFilter name="verdict" label="Verdict" choices={verdictChoices} />
         <ChoiceFilter
           name="code"
           label="Reason"
@@ -64,10 +65,7 @@ export function AttemptsPage() {
   );
 }
 
-const verdicts = ['provisioned', 'renewed', 'refused', 'failed', 'abandoned', 'open'].map((value) => ({
-  value,
-  label: value,
-}));
+const verdictChoices = [...verdicts, 'open'].map((value) => ({ value, label: value }));
 
 const columns: readonly Column<ListedAttempt>[] = [
   {

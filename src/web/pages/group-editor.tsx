@@ -5,15 +5,12 @@ import { Badge } from '../parts/badge.tsx';
 import { ChangeDialog } from '../parts/change-dialog.tsx';
 import { Page } from '../parts/page.tsx';
 import { AccessLists } from './parts/access-lists.tsx';
-import { Conflict } from './parts/conflict.tsx';
-import { changedKeys, emptyGroup, fieldsOf, type GroupFields, type WrittenGroup } from './parts/group-draft.ts';
+import { emptyGroup, fieldsOf, type GroupFields, type WrittenGroup } from './parts/group-draft.ts';
 import { GroupForm } from './parts/group-form.tsx';
 import { Loaded } from './parts/loaded.tsx';
+import { PolicyEditor } from './parts/policy-editor.tsx';
 import { PolicyReplay } from './parts/policy-replay.tsx';
-import { RawEditor } from './parts/raw-editor.tsx';
-import { SavePanel } from './parts/save-panel.tsx';
 import { type Draft, useDraft } from './parts/use-draft.ts';
-import { useSaving } from './parts/use-saving.ts';
 
 interface View {
   readonly group: WrittenGroup;
@@ -134,60 +131,22 @@ function DeleteDialog({
 
 function Editor({
   draft,
-  path,
-  readOnly,
-  onSaved,
+  ...rest
 }: {
   readonly draft: Draft<GroupFields>;
-  /** Of the group; undefined: it is new. */
   readonly path: string | undefined;
-  /** Why it cannot be changed. */
   readonly readOnly: string | undefined;
   readonly onSaved: (group: WrittenGroup) => void;
 }) {
-  const { fields, base, edition } = draft;
-  const saving = useSaving<GroupFields, WrittenGroup>({
-    draft,
-    path: path ?? '/groups',
-    isNew: path === undefined,
-    fieldsOf,
-    readIn: (answer) => (answer as View).group,
-    onSaved,
-  });
-  const { check, changed, latest, complaint } = saving;
+  const { fields } = draft;
   return (
-    <>
-      {readOnly !== undefined && <p class="note">{readOnly}</p>}
-      <fieldset class="editor" disabled={readOnly !== undefined}>
-        <legend class="unseen">What the group says</legend>
-        <GroupForm key={edition} group={fields} onChange={saving.edit} complaint={complaint} />
-      </fieldset>
-      <RawEditor
-        value={fields}
-        kind="groups"
-        onChange={
-          readOnly === undefined ? (value) => saving.replace(fieldsOf(value as unknown as WrittenGroup)) : undefined
-        }
-      />
-      {readOnly === undefined && (
-        <SavePanel
-          check={check}
-          changed={changed}
-          isNew={path === undefined}
-          onCheck={() => void saving.look()}
-          onSave={() => void saving.save()}
-          conflict={
-            <Conflict
-              mine={changed}
-              theirs={base && latest ? changedKeys(base, fieldsOf(latest)) : []}
-              onTake={saving.takeTheirs}
-              onKeep={saving.keepMine}
-            />
-          }
-        >
-          {(changed.length > 0 || path === undefined) && <PolicyReplay group={fields} />}
-        </SavePanel>
-      )}
-    </>
+    <PolicyEditor
+      {...rest}
+      kind="group"
+      draft={draft}
+      fieldsOf={fieldsOf}
+      form={({ edit, complaint }) => <GroupForm group={fields} onChange={edit} complaint={complaint} />}
+      foresight={<PolicyReplay group={fields} />}
+    />
   );
 }

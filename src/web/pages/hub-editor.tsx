@@ -4,15 +4,11 @@ import { useAllowed, useApi, useConnection, useRefreshOn, useResource } from '..
 import { ChangeDialog } from '../parts/change-dialog.tsx';
 import { Page, Panel } from '../parts/page.tsx';
 import { ShortId } from '../parts/short-id.tsx';
-import { Conflict } from './parts/conflict.tsx';
-import { changedKeys } from './parts/group-draft.ts';
 import { type HubFields, hubFieldsOf, type WrittenHub } from './parts/hub-draft.ts';
 import { HubForm } from './parts/hub-form.tsx';
 import { Loaded } from './parts/loaded.tsx';
-import { RawEditor } from './parts/raw-editor.tsx';
-import { SavePanel } from './parts/save-panel.tsx';
+import { PolicyEditor } from './parts/policy-editor.tsx';
 import { type Draft, useDraft } from './parts/use-draft.ts';
-import { useSaving } from './parts/use-saving.ts';
 
 interface View {
   readonly hub: WrittenHub;
@@ -117,57 +113,23 @@ function reasonNot({
 function Editor({
   draft,
   path,
-  readOnly,
-  onSaved,
+  ...rest
 }: {
   readonly draft: Draft<HubFields>;
-  /** Of the hub; undefined: it is new. */
   readonly path: string | undefined;
-  /** Why it cannot be changed. */
   readonly readOnly: string | undefined;
   readonly onSaved: (hub: WrittenHub) => void;
 }) {
-  const { fields, base, edition } = draft;
-  const saving = useSaving<HubFields, WrittenHub>({
-    draft,
-    path: path ?? '/hubs',
-    isNew: path === undefined,
-    fieldsOf: hubFieldsOf,
-    readIn: (answer) => (answer as View).hub,
-    onSaved,
-  });
-  const { check, changed, latest, complaint } = saving;
   return (
-    <>
-      {readOnly !== undefined && <p class="note">{readOnly}</p>}
-      <fieldset class="editor" disabled={readOnly !== undefined}>
-        <legend class="unseen">What the hub says</legend>
-        <HubForm key={edition} hub={fields} isNew={path === undefined} onChange={saving.edit} complaint={complaint} />
-      </fieldset>
-      <RawEditor
-        value={fields}
-        kind="hubs"
-        onChange={
-          readOnly === undefined ? (value) => saving.replace(hubFieldsOf(value as unknown as WrittenHub)) : undefined
-        }
-      />
-      {readOnly === undefined && (
-        <SavePanel
-          check={check}
-          changed={changed}
-          isNew={path === undefined}
-          onCheck={() => void saving.look()}
-          onSave={() => void saving.save()}
-          conflict={
-            <Conflict
-              mine={changed}
-              theirs={base && latest ? changedKeys(base, hubFieldsOf(latest)) : []}
-              onTake={saving.takeTheirs}
-              onKeep={saving.keepMine}
-            />
-          }
-        />
+    <PolicyEditor
+      {...rest}
+      kind="hub"
+      draft={draft}
+      path={path}
+      fieldsOf={hubFieldsOf}
+      form={({ edit, complaint }) => (
+        <HubForm hub={draft.fields} isNew={path === undefined} onChange={edit} complaint={complaint} />
       )}
-    </>
+    />
   );
 }

@@ -1,5 +1,6 @@
 import { useEffect, useState } from 'preact/hooks';
-import { type BoardView, type Ending, endLanes } from '../live/board.ts';
+import { verdicts } from '../api/attempt-words.ts';
+import type { BoardView, Ending } from '../live/board.ts';
 import { Lanes, useGliding } from '../live/lanes.tsx';
 import { useBoard } from '../live/use-board.ts';
 import { VerdictBadge } from '../parts/badge.tsx';
@@ -36,7 +37,7 @@ export function LivePage() {
   );
 }
 
-const isEnd = (lane: string): boolean => endLanes.some((it) => it === lane);
+const isEnd = (lane: string): boolean => verdicts.some((it) => it === lane);
 
 const shownEndings = 15;
 

@@ -1,5 +1,6 @@
 import { useMemo } from 'preact/hooks';
-import type { StatisticsAnswer } from '../api/answers.ts';
+import type { StatisticsView } from '../../operator/statistics-view.ts';
+import { stages } from '../api/attempt-words.ts';
 import { useResource } from '../api/context.tsx';
 import { Chart } from '../numbers/chart.tsx';
 import { verdictColours } from '../numbers/colours.ts';
@@ -20,7 +21,7 @@ export function NumbersPage() {
   const span = spans.find(({ value }) => value === query.span) ?? spans[0];
   useClock(30_000);
   const { since, until } = rangeOf(span, Date.now());
-  const { data, error, refresh } = useResource<StatisticsAnswer>(
+  const { data, error, refresh } = useResource<StatisticsView>(
     '/statistics',
     { since, until, step: span.step },
     30_000,
@@ -56,7 +57,7 @@ export function NumbersPage() {
 }
 
 interface NumbersProps {
-  readonly answer: StatisticsAnswer;
+  readonly answer: StatisticsView;
   readonly span: Span;
   readonly since: number;
   readonly until: number;
@@ -161,17 +162,7 @@ function Numbers({ answer, span, since, until }: NumbersProps) {
   );
 }
 
-const stageOrder = [
-  'handshake',
-  'attest',
-  'match',
-  'admit',
-  'bind',
-  'issue',
-  'authorize',
-  'configure',
-  'confirm',
-] as const;
+const stageOrder = ['handshake', ...stages] as const;
 
 const took = (ms: number | undefined, bounds: readonly number[]): string => {
   if (ms === undefined) return '–';

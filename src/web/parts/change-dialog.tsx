@@ -1,6 +1,7 @@
 import { useEffect, useState } from 'preact/hooks';
 import type { Outcome } from '../../operator/change.ts';
 import { Dialog } from './dialog.tsx';
+import { DialogButtons } from './dialog-buttons.tsx';
 import { TextField } from './fields.tsx';
 import { ProblemNote } from './problem-note.tsx';
 import { useToasts } from './toasts.tsx';
@@ -84,18 +85,12 @@ export function ChangeDialog<T>({
             onInput={setText}
           />
         )}
-        <div class="dialog-foot">
-          <button type="button" onClick={onClose}>
-            Cancel
-          </button>
-          <button
-            type="submit"
-            class={danger ? 'danger' : 'primary'}
-            disabled={busy || effects === undefined || effects.length === 0}
-          >
-            {verb}
-          </button>
-        </div>
+        <DialogButtons
+          verb={verb}
+          danger={danger}
+          disabled={busy || effects === undefined || effects.length === 0}
+          onCancel={onClose}
+        />
       </form>
     </Dialog>
   );

@@ -176,7 +176,9 @@ function useActiveRow<Row>({
 }) {
   const { path } = useLocation();
   const wanted = useRef<number | undefined>(undefined);
-  const focused = (): number => {
+  /** The row that has the focus, or gets it as soon as it is in the document; -1: none. */
+  const place = (): number => {
+    if (wanted.current !== undefined) return wanted.current;
     const row = document.activeElement?.closest('tr[data-row]');
     return row && body.current?.contains(row) ? Number(row.getAttribute('data-row')) : -1;
   };
@@ -200,15 +202,15 @@ function useActiveRow<Row>({
   };
   useLayoutEffect(take);
   useShortcuts([
-    { keys: 'j', label: 'Next row', run: () => go(focused() + 1) },
-    { keys: 'k', label: 'Row before', run: () => go(focused() - 1) },
+    { keys: 'j', label: 'Next row', run: () => go(place() + 1) },
+    { keys: 'k', label: 'Row before', run: () => go(place() - 1) },
   ]);
-  useEffect(() => {
+  useLayoutEffect(() => {
     wanted.current = undefined;
   }, [path]);
   return {
     onKeyDown: (event: KeyboardEvent) => {
-      const at = focused();
+      const at = place();
       const to = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: list.count - 1 }[event.key];
       if (to === undefined || at < 0) return;
       event.preventDefault();

@@ -1,5 +1,5 @@
 import type { ComponentChildren } from 'preact';
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { Choice, TextField } from './fields.tsx';
 import { useQuery } from './query.ts';
 
@@ -18,7 +18,8 @@ export function TextFilter({ name, label, placeholder }: { name: string; label: 
   const present = query[name] ?? '';
   const [text, setText] = useState(present);
   const timer = useRef<ReturnType<typeof setTimeout> | undefined>(undefined);
-  useEffect(() => setText(present), [present]);
+  // At once: after a paint it would take back what was typed since.
+  useLayoutEffect(() => setText(present), [present]);
   useEffect(() => () => clearTimeout(timer.current), []);
   return (
     <TextField

@@ -1,5 +1,5 @@
 import type { ComponentChildren } from 'preact';
-import { useEffect, useState } from 'preact/hooks';
+import { useLayoutEffect, useState } from 'preact/hooks';
 import { useLocation } from 'preact-iso/router';
 import type { Overview } from '../../api/schemas/overview.ts';
 import { allows, useConnection, useRefreshOn, useResource, useStreamState } from '../api/context.tsx';
@@ -26,7 +26,7 @@ export function Frame({ children }: { readonly children: ComponentChildren }) {
   useShortcuts(
     links.map(({ path, label, key }) => ({ keys: `g ${key}`, label, run: () => mayLeave() && route(path) })),
   );
-  useEffect(() => setOpen(false), [path]);
+  useLayoutEffect(() => setOpen(false), [path]);
   const pending = overview.data?.pending ?? 0;
   return (
     <>

@@ -1,5 +1,5 @@
 import { type ComponentChildren, createContext } from 'preact';
-import { useContext, useEffect, useMemo, useRef, useState } from 'preact/hooks';
+import { useContext, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { Dialog } from './dialog.tsx';
 
 export interface Shortcut {
@@ -31,7 +31,7 @@ export function ShortcutsProvider({ children }: { readonly children: ComponentCh
     }),
     [],
   );
-  useEffect(() => {
+  useLayoutEffect(() => {
     let first: { readonly key: string; readonly at: number } | undefined;
     const pressed = (event: KeyboardEvent) => {
       if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented || writes(event.target)) return;
@@ -85,8 +85,9 @@ export function useShortcuts(shortcuts: readonly Shortcut[]): void {
   const { add } = useContext(ShortcutsContext);
   const current = useRef(shortcuts);
   current.current = shortcuts;
-  const names = shortcuts.map(({ keys }) => keys).join();
-  useEffect(() => {
+  const names = shortcuts.map(({ keys, label }) => `${keys} ${label}`).join();
+  // Before it is painted: who sees a page may press its keys.
+  useLayoutEffect(() => {
     const gone = current.current.map(({ keys, label }, index) =>
       add({ keys, label, run: () => current.current[index]?.run() }),
     );

@@ -1,4 +1,4 @@
-import { useEffect } from 'preact/hooks';
+import { useLayoutEffect } from 'preact/hooks';
 
 /** Whether what is on the page may be left: asks when edits would be lost. */
 export const mayLeave = (): boolean =>
@@ -6,7 +6,8 @@ export const mayLeave = (): boolean =>
 
 /** While `dirty`, links, keys, the search and closing the tab ask first. */
 export function useUnsaved(dirty: boolean): void {
-  useEffect(() => {
+  // Before it is painted: who sees that something is changed is asked from then on.
+  useLayoutEffect(() => {
     if (!dirty) return;
     const mark = {};
     unsaved.add(mark);

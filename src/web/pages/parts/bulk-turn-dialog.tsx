@@ -4,6 +4,7 @@ import type { Device } from '../../../store/model.ts';
 import { type Api, problemIn } from '../../api/client.ts';
 import { useApi } from '../../api/context.tsx';
 import { Dialog } from '../../parts/dialog.tsx';
+import { DialogButtons } from '../../parts/dialog-buttons.tsx';
 import { TextField } from '../../parts/fields.tsx';
 import { plural } from '../../parts/words.ts';
 import { turns } from './device-actions.tsx';
@@ -90,18 +91,12 @@ export function BulkTurnDialog({
         {done !== undefined && (
           <progress max={willGo.length} value={done} aria-label={`${done} of ${willGo.length} done`} />
         )}
-        <div class="dialog-foot">
-          <button type="button" onClick={onClose}>
-            Cancel
-          </button>
-          <button
-            type="submit"
-            class={danger ? 'danger' : 'primary'}
-            disabled={willGo.length === 0 || done !== undefined}
-          >
-            {verb} {plural(willGo.length, 'device')}
-          </button>
-        </div>
+        <DialogButtons
+          verb={`${verb} ${plural(willGo.length, 'device')}`}
+          danger={danger}
+          disabled={willGo.length === 0 || done !== undefined}
+          onCancel={onClose}
+        />
       </form>
     </Dialog>
   );

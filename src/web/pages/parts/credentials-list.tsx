@@ -5,6 +5,7 @@ import { useApi } from '../../api/context.tsx';
 import { Badge, type Tone } from '../../parts/badge.tsx';
 import { ChangeDialog } from '../../parts/change-dialog.tsx';
 import { Dialog } from '../../parts/dialog.tsx';
+import { DialogButtons } from '../../parts/dialog-buttons.tsx';
 import { Facts } from '../../parts/facts.tsx';
 import { Choice } from '../../parts/fields.tsx';
 import { ShortId } from '../../parts/short-id.tsx';
@@ -156,14 +157,7 @@ function RevokeDialog({
           onChange={setReason}
           hint="A device that is not held itself gets a new certificate when it asks: quarantine or disable it to keep it out."
         />
-        <div class="dialog-foot">
-          <button type="button" onClick={onClose}>
-            Cancel
-          </button>
-          <button type="submit" class="primary">
-            Next
-          </button>
-        </div>
+        <DialogButtons verb="Next" onCancel={onClose} />
       </form>
     </Dialog>
   );

@@ -1,5 +1,6 @@
 import { useState } from 'preact/hooks';
 import { Dialog } from '../../parts/dialog.tsx';
+import { DialogButtons } from '../../parts/dialog-buttons.tsx';
 import { TextField } from '../../parts/fields.tsx';
 
 /** Asks for one line that a change needs; what the change does is shown next. */
@@ -26,14 +27,7 @@ export function TextQuestion({
         }}
       >
         <TextField label={label} hint={hint} value={text} onInput={setText} required />
-        <div class="dialog-foot">
-          <button type="button" onClick={onClose}>
-            Cancel
-          </button>
-          <button type="submit" class="primary">
-            Next
-          </button>
-        </div>
+        <DialogButtons verb="Next" onCancel={onClose} />
       </form>
     </Dialog>
   );

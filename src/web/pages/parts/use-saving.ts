@@ -10,11 +10,12 @@ import type { Check } from './save-panel.tsx';
 import type { Draft } from './use-draft.ts';
 
 /** How an editor looks at what a change would do, saves it, and finds out that somebody else was faster. */
-export interface Saving<T extends object, S> {
+export interface Saving<T extends object> {
   readonly check: Check;
   readonly complaint: (field: string) => string | undefined;
   readonly changed: readonly string[];
-  readonly latest: S | undefined;
+  /** Keys that somebody else has changed meanwhile. */
+  readonly changedByOthers: readonly string[];
   readonly look: () => Promise<void>;
   readonly save: () => Promise<void>;
   readonly edit: Draft<T>['change'];
@@ -41,7 +42,7 @@ export function useSaving<T extends object, S extends { readonly revision?: numb
   fieldsOf,
   readIn,
   onSaved,
-}: SavingOptions<T, S>): Saving<T, S> {
+}: SavingOptions<T, S>): Saving<T> {
   const api = useApi();
   const { say } = useToasts();
   const [check, setCheck] = useState<Check>({ state: 'none' });
@@ -68,7 +69,7 @@ export function useSaving<T extends object, S extends { readonly revision?: numb
   return {
     check,
     changed,
-    latest,
+    changedByOthers: base && latest ? changedKeys(base, fieldsOf(latest)) : [],
     complaint: (field) => (refused?.field === field ? refused.text : undefined),
     look: async () => {
       setCheck({ state: 'asking' });
