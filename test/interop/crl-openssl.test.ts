@@ -10,10 +10,11 @@ import { systemRandom } from '../../src/core/random.ts';
 import { createAuthority } from '../../src/pki/authority.ts';
 import type { Certificate } from '../../src/pki/certificate.ts';
 import { parseCertificate } from '../../src/pki/certificate.ts';
+import type { CrlReason } from '../../src/pki/crl-reason.ts';
 import { createEndEntity } from '../../src/pki/end-entity.ts';
 import { uuidSubject } from '../../src/pki/name.ts';
 import { profiles } from '../../src/pki/profile.ts';
-import { type CrlReason, createCrl } from '../../src/pki/revocation.ts';
+import { createCrl } from '../../src/pki/revocation.ts';
 import { findPeer } from '../support/peers.ts';
 
 /** What the openssl program reads in our revocation lists, and what it does with them. */

@@ -61,14 +61,19 @@ async function comes(service: Service, pki: DevelopmentPki, at: number): Promise
   if (!made) throw new Error(`the PKI has no device ${at}`);
   const identity = { chain: made.chain, privateKey: made.privateKey, serviceCa: [pki.serviceCa.certificate.der] };
   const [before] = await service.store.attempts({ limit: 1 });
-  const device = await SimulatedDevice.create({ endpoint: service.endpoints.tcp ?? '', identity, timeout: 3000 });
-  await device.provision().catch(() => undefined);
-  await device.close();
-  for (let tries = 0; tries < 100; tries++) {
-    await service.provisioner.sweep(Date.now());
-    const [last] = await service.store.attempts({ limit: 1 });
-    if (last && last.id !== before?.id && last.verdict) return last.refusal?.code ?? last.verdict;
-    await new Promise((resolve) => setTimeout(resolve, 20));
+  const device = await SimulatedDevice.create({ endpoint: service.endpoints.tcp ?? '', identity, timeout: 20_000 });
+  const close = () => device.close();
+  // One that is refused would try again until its time is up.
+  void device.provision().then(close, close);
+  try {
+    for (let tries = 0; tries < 500; tries++) {
+      await service.provisioner.sweep(Date.now());
+      const [last] = await service.store.attempts({ limit: 1 });
+      if (last && last.id !== before?.id && last.verdict) return last.refusal?.code ?? last.verdict;
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    throw new Error('no attempt has ended');
+  } finally {
+    await close();
   }
-  throw new Error('no attempt has ended');
 }

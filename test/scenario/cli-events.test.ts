@@ -79,8 +79,8 @@ describe('firstboot events', () => {
     hub.tell('device.enrolled', { n: 3 });
     await vi.waitFor(() => expect(way.carried()).toContain('"n":3'), { timeout: 10_000 });
     hub.tell('device.enrolled', { n: 4 });
-    await vi.waitFor(() => expect(way.carried()).toContain('"n":4'), { timeout: 5000 });
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    const printed = () => vi.mocked(process.stdout.write).mock.calls.join('');
+    await vi.waitFor(() => expect(printed()).toContain('"n":4'), { timeout: 5000 });
     process.emit('SIGINT');
     const { stdout, code, stderr } = await running;
     await way.close();

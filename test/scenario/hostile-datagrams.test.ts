@@ -146,6 +146,8 @@ describe('the UDP port', () => {
         }),
       );
       if (hostile.length < 16) continue;
+      // Each has said who it is, and the service has had time to read it.
+      await until(() => hostile.every(({ sent }) => sent.length > 2));
       await new Promise((resolve) => setTimeout(resolve, 40));
       for (const session of hostile) session.cut();
       hostile = [];

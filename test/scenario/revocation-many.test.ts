@@ -59,13 +59,10 @@ test('a list of 100,000 revoked certificates is published, and read and obeyed b
   expect(readCrl(der).revoked).toHaveLength(many);
   expect(closed).toBe(true);
 
-  // Whoever asks again costs next to nothing.
-  const began = performance.now();
+  // Whoever asks again is told that it is still the same list: it was signed once.
+  const etag = `"${keyIdOf(issuing).slice(0, 16)}-1"`;
   for (let at = 0; at < 12; at++) {
-    const etag = `"${keyIdOf(issuing).slice(0, 16)}-1"`;
     const response = await fetch(`${service.issuerUrl}/crl`, { headers: { 'if-none-match': etag } });
     expect(response.status).toBe(304);
-    await new Promise((resolve) => setTimeout(resolve, 100));
   }
-  expect(performance.now() - began).toBeLessThan(4000);
 });

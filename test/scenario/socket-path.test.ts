@@ -73,7 +73,7 @@ describe('a path over real sockets', () => {
       expect(await until(() => has(events, 'response'), seconds(5))).toBe(true);
       expect(path.traffic).toMatchObject({ sessions: 1, ...connection.traffic });
       connection.close();
-      expect(await until(() => has(events, 'closed'), seconds(1))).toBe(true);
+      expect(await until(() => has(events, 'closed'), seconds(5))).toBe(true);
     });
 
     it(`over ${scheme} a cut ends the session without a word to the device`, async () => {
@@ -111,12 +111,12 @@ describe('a path over real sockets', () => {
     ask(connection);
     expect(await until(() => has(events, 'response'), 200)).toBe(false);
     path.setReading(true);
-    expect(await until(() => has(events, 'response'), seconds(2))).toBe(true);
+    expect(await until(() => has(events, 'response'), seconds(5))).toBe(true);
   });
 
   it('says that nobody listens', async () => {
     const { events } = open(pathOf(), 'coaps+tcp://127.0.0.1:1');
-    expect(await until(() => has(events, 'closed'), seconds(2))).toBe(true);
+    expect(await until(() => has(events, 'closed'), seconds(5))).toBe(true);
     expect(events).toMatchObject([{ type: 'closed', end: { reason: 'unreachable' } }]);
   });
 

@@ -52,6 +52,7 @@ export class Running {
     });
     this.child.stderr?.setEncoding('utf8').on('data', (text: string) => {
       this.err += text;
+      this.changed();
     });
     this.end = once(this.child, 'close').then(([code]) => ({
       code: code as number | null,
@@ -73,16 +74,21 @@ export class Running {
       .map((line) => JSON.parse(line) as Line);
   }
 
-  /** The first line that matches, of those printed after line number `after`; waits for it, 20 s at most. */
+  /** The first line that matches, of those printed after line number `after`; waits for it, 40 s at most. */
   async line(matches: Partial<Line>, after = 0): Promise<Line> {
     const found = (): Line | undefined =>
       this.lines.slice(after).find((line) => Object.entries(matches).every(([key, value]) => line[key] === value));
     return this.until(JSON.stringify(matches), found);
   }
 
-  /** Waits for words on standard output, 20 s at most. */
+  /** Waits for words on standard output, 40 s at most. */
   async words(pattern: RegExp): Promise<RegExpExecArray> {
     return this.until(String(pattern), () => pattern.exec(this.out) ?? undefined);
+  }
+
+  /** The same on standard error. */
+  async noted(pattern: RegExp): Promise<RegExpExecArray> {
+    return this.until(String(pattern), () => pattern.exec(this.err) ?? undefined);
   }
 
   finished(): Promise<Finished> {
@@ -103,7 +109,7 @@ export class Running {
     const timer = setTimeout(() => {
       late = true;
       this.changed();
-    }, 20_000);
+    }, 40_000);
     try {
       for (;;) {
         const value = found();

@@ -57,7 +57,7 @@ export class RawHub {
     this.current.send(message);
   }
 
-  /** Sends a request to the device that came last, and waits for its answer, at most 5 s. */
+  /** Sends a request to the device that came last, and waits for its answer, at most 10 s. */
   async ask(message: CoapMessage): Promise<CoapMessage> {
     const before = this.received.length;
     this.send(message);
@@ -66,7 +66,7 @@ export class RawHub {
 
   /** The next message with this token after those that are there. */
   async next(token: Uint8Array, after = this.received.length): Promise<CoapMessage> {
-    for (const deadline = Date.now() + 5000; Date.now() < deadline; ) {
+    for (const deadline = Date.now() + 10_000; Date.now() < deadline; ) {
       const found = this.received.slice(after).find((message) => equalBytes(message.token, token));
       if (found) return found;
       await new Promise((resolve) => setTimeout(resolve, 10));

@@ -32,7 +32,7 @@ export interface TestService {
   device(index?: number): DevelopmentDevice;
   /** Every attempt on record, oldest first. */
   attempts(): Promise<readonly Attempt[]>;
-  /** Waits until an attempt has closed for a reason, within 5 s. @returns it, newest first. */
+  /** Waits until an attempt has closed for a reason, within 10 s. @returns it, newest first. */
   attempt(matches: (attempt: Attempt) => boolean): Promise<Attempt>;
   close(): Promise<void>;
 }
@@ -80,7 +80,7 @@ export async function startTestService(options: TestServiceOptions = {}): Promis
     },
     attempts,
     attempt: async (matches) => {
-      for (let tries = 0; tries < 100; tries++) {
+      for (let tries = 0; tries < 200; tries++) {
         const found = (await attempts()).findLast(matches);
         if (found) return found;
         await service.provisioner.sweep(timers.now());

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { limits } from '../../src/core/limits.ts';
 import type { Store } from '../../src/store/store.ts';
 import {
@@ -13,33 +13,14 @@ import {
   someUuid,
   startOfRecords,
 } from './store-records.ts';
-
-/** A medium on which a store can be opened again and again. */
-export interface StoreSubject {
-  open(): Promise<Store>;
-  /** Opens what `copyTo` wrote. */
-  openCopy(directory: string): Promise<Store>;
-  /** Throws the medium away; every store on it has been closed. */
-  destroy(): Promise<void>;
-}
+import { type StoreSubject, storeForEach } from './store-subject.ts';
 
 /** Every promise of src/store/store.ts, for every implementation. */
 export function storeConformance(name: string, prepare: () => Promise<StoreSubject>): void {
   describe(name, () => {
-    let subject: StoreSubject;
     let store: Store;
-    const reopen = async (): Promise<void> => {
-      await store.close();
-      store = await subject.open();
-    };
-
-    beforeEach(async () => {
-      subject = await prepare();
-      store = await subject.open();
-    });
-    afterEach(async () => {
-      await store.close();
-      await subject.destroy();
+    const { reopen } = storeForEach(prepare, (opened) => {
+      store = opened;
     });
 
     describe('groups and hubs', () => {
@@ -271,7 +252,7 @@ export function storeConformance(name: string, prepare: () => Promise<StoreSubje
         await store.close();
         expect(await written).toBe(true);
         await appended;
-        store = await subject.open();
+        await reopen();
         expect(await store.credential('aa')).toBeDefined();
         expect(await store.attempt(attemptId(1))).toBeDefined();
       });

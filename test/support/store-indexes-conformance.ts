@@ -1,9 +1,8 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { days, minutes } from '../../src/core/clock.ts';
 import { limits } from '../../src/core/limits.ts';
 import type { AttemptEntry, Credential, Device } from '../../src/store/model.ts';
 import type { DeviceFacet, Store } from '../../src/store/store.ts';
-import type { StoreSubject } from './store-conformance.ts';
 import {
   attemptId,
   closed,
@@ -15,30 +14,20 @@ import {
   someUuid,
   startOfRecords,
 } from './store-records.ts';
+import { type StoreSubject, storeForEach } from './store-subject.ts';
 
 /** The promises of src/store/store.ts about finding and counting, and about changes of groups and hubs. */
 export function storeIndexesConformance(name: string, prepare: () => Promise<StoreSubject>): void {
   describe(name, () => {
-    let subject: StoreSubject;
     let store: Store;
-    const reopen = async (): Promise<void> => {
-      await store.close();
-      store = await subject.open();
-    };
+    const { reopen } = storeForEach(prepare, (opened) => {
+      store = opened;
+    });
     const put = async (device: Device): Promise<Device> => {
       const written = await store.putDevice(device);
       if (!written) throw new Error(`device ${device.keyId} was not written`);
       return written;
     };
-
-    beforeEach(async () => {
-      subject = await prepare();
-      store = await subject.open();
-    });
-    afterEach(async () => {
-      await store.close();
-      await subject.destroy();
-    });
 
     describe('groups and hubs', () => {
       it('change only from the revision that the writer has seen, and count their changes', async () => {

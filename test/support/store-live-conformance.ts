@@ -1,44 +1,36 @@
 import { mkdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { days, minutes } from '../../src/core/clock.ts';
+import { minutes } from '../../src/core/clock.ts';
 import { limits } from '../../src/core/limits.ts';
-import type { Delivery, Statistics, StoredEvent, Webhook } from '../../src/store/model.ts';
+import type { Delivery, Statistics, StoredEvent } from '../../src/store/model.ts';
 import type { KeptAnswer, Store } from '../../src/store/store.ts';
-import type { StoreSubject } from './store-conformance.ts';
 import {
   attemptId,
   closed,
   opened,
   someCredential,
+  someDelivery,
   someDevice,
   someGroup,
+  someToken,
   someUuid,
+  someWebhook,
   startOfRecords,
 } from './store-records.ts';
+import { type StoreSubject, storeForEach } from './store-subject.ts';
 import { temporaryFolder } from './temporary-folder.ts';
 
 /** The promises of src/store/store.ts to the live side: statistics, events, webhooks, tokens, kept answers, copies. */
 export function storeLiveConformance(name: string, prepare: () => Promise<StoreSubject>): void {
   describe(name, () => {
-    let subject: StoreSubject;
     let store: Store;
-    const reopen = async (): Promise<void> => {
-      await store.close();
-      store = await subject.open();
-    };
+    const { reopen, openCopy } = storeForEach(prepare, (opened) => {
+      store = opened;
+    });
     const pruneAll = async (now: number): Promise<void> => {
       while (await store.prune(now));
     };
-
-    beforeEach(async () => {
-      subject = await prepare();
-      store = await subject.open();
-    });
-    afterEach(async () => {
-      await store.close();
-      await subject.destroy();
-    });
 
     describe('statistics', () => {
       const slot = (k: number) => startOfRecords + k * limits.store.statisticsSlot;
@@ -148,21 +140,13 @@ export function storeLiveConformance(name: string, prepare: () => Promise<StoreS
 
     describe('tokens and webhooks', () => {
       it('are kept by id, and a webhook counts its changes', async () => {
-        const token = {
-          id: someUuid(1),
-          name: 'admin',
-          role: 'admin',
-          ownerId: undefined,
-          hash: 'ab',
-          createdAt: 1,
-          expiresAt: undefined,
-        } as const;
+        const token = someToken(1);
         await store.tokens.put(token);
-        await store.webhooks.put(webhook(2));
-        await store.webhooks.put(webhook(2, { name: 'renamed' }));
+        await store.webhooks.put(someWebhook(2));
+        await store.webhooks.put(someWebhook(2, { name: 'renamed' }));
         await reopen();
         expect(await store.tokens.list()).toEqual([token]);
-        expect(await store.webhooks.get(someUuid(2))).toEqual(webhook(2, { name: 'renamed', revision: 2 }));
+        expect(await store.webhooks.get(someUuid(2))).toEqual(someWebhook(2, { name: 'renamed', revision: 2 }));
         expect(await store.tokens.delete(token.id)).toBe(true);
         expect(await store.tokens.list()).toEqual([]);
       });
@@ -170,16 +154,8 @@ export function storeLiveConformance(name: string, prepare: () => Promise<StoreS
 
     describe('deliveries', () => {
       const webhookId = someUuid(2);
-      beforeEach(() => store.webhooks.put(webhook(2)));
-      const delivery = (id: string, changes: Partial<Delivery> = {}): Delivery => ({
-        webhookId,
-        event: { id, at: startOfRecords, type: 'attempt.opened', ownerId: undefined, data: {} },
-        attempts: 0,
-        dueAt: 5,
-        error: undefined,
-        lastTriedAt: undefined,
-        ...changes,
-      });
+      beforeEach(() => store.webhooks.put(someWebhook(2)));
+      const delivery = (id: string, changes?: Partial<Delivery>) => someDelivery(webhookId, id, changes);
       const ids = async (page: { dead?: boolean; after?: string; limit?: number } = {}) =>
         (await store.deliveries({ webhookId, limit: 9, ...page })).map(({ event }) => event.id);
 
@@ -215,7 +191,7 @@ export function storeLiveConformance(name: string, prepare: () => Promise<StoreS
         await store.commitDeliveries({ webhookId, cursor: '1-1', put: [delivery('1-1'), delivery('1-2')] });
         expect(await store.webhooks.delete(webhookId)).toBe(true);
         await store.commitDeliveries({ webhookId, cursor: '1-3', put: [delivery('1-3')] });
-        await store.webhooks.put(webhook(2));
+        await store.webhooks.put(someWebhook(2));
         expect([await ids(), await store.webhookCursor(webhookId)]).toEqual([[], '']);
         expect(await store.webhooks.delete(someUuid(3))).toBe(false);
       });
@@ -311,7 +287,7 @@ export function storeLiveConformance(name: string, prepare: () => Promise<StoreS
         await Promise.all(later);
         expect(rows).toBeGreaterThan(2000);
         expect((await stat(path)).mode & 0o777).toBe(0o700);
-        const copy = await subject.openCopy(path);
+        const copy = await openCopy(path);
         const devices = await copy.devices({ limit: 9999 });
         expect(devices.length).toBeGreaterThanOrEqual(2000);
         const counted = (await copy.deviceCounts()).reduce((sum, { count }) => sum + count, 0);
@@ -337,16 +313,3 @@ export function storeLiveConformance(name: string, prepare: () => Promise<StoreS
     });
   });
 }
-
-const webhook = (seed: number, changes: Partial<Webhook> = {}): Webhook => ({
-  id: someUuid(seed),
-  name: `webhook ${seed}`,
-  url: 'http://127.0.0.1:1/',
-  secret: 'c2VjcmV0',
-  types: [],
-  enabled: true,
-  ownerId: undefined,
-  createdAt: startOfRecords - days(1),
-  revision: 1,
-  ...changes,
-});

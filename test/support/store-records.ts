@@ -1,7 +1,16 @@
 import { uuidV4, uuidV7 } from '../../src/core/ids.ts';
 import { seededRandom } from '../../src/core/random.ts';
 import { enrollmentGroup, x509Attestation } from '../../src/provision/group.ts';
-import type { AttemptEntry, Credential, Device, EnrollmentGroup, Hub } from '../../src/store/model.ts';
+import type {
+  ApiToken,
+  AttemptEntry,
+  Credential,
+  Delivery,
+  Device,
+  EnrollmentGroup,
+  Hub,
+  Webhook,
+} from '../../src/store/model.ts';
 
 /** Plain records for store tests: complete, and different wherever `seed` differs. */
 
@@ -83,6 +92,41 @@ export function someHub(seed: number, changes: Partial<Hub> = {}): Hub {
     ...changes,
   };
 }
+
+export const someToken = (seed: number, changes: Partial<ApiToken> = {}): ApiToken => ({
+  id: someUuid(seed),
+  name: `token ${seed}`,
+  role: 'admin',
+  ownerId: undefined,
+  hash: 'ab',
+  createdAt: startOfRecords,
+  expiresAt: undefined,
+  ...changes,
+});
+
+export const someWebhook = (seed: number, changes: Partial<Webhook> = {}): Webhook => ({
+  id: someUuid(seed),
+  name: `webhook ${seed}`,
+  url: 'http://127.0.0.1:1/',
+  secret: 'c2VjcmV0',
+  types: [],
+  enabled: true,
+  ownerId: undefined,
+  createdAt: startOfRecords,
+  revision: 0,
+  ...changes,
+});
+
+/** One that waits. */
+export const someDelivery = (webhookId: string, id: string, changes: Partial<Delivery> = {}): Delivery => ({
+  webhookId,
+  event: { id, at: startOfRecords, type: 'attempt.opened', ownerId: undefined, data: {} },
+  attempts: 0,
+  dueAt: 5,
+  error: undefined,
+  lastTriedAt: undefined,
+  ...changes,
+});
 
 export const opened = (at: number): AttemptEntry => ({
   at,

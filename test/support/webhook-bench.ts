@@ -16,6 +16,8 @@ export interface WebhookBench {
   readonly deliverer: WebhookDeliverer;
   readonly timers: Timers;
   readonly said: readonly string[];
+  /** How often the deliverer has begun to read events. */
+  readonly readers: () => number;
   /** Requests to receivers that are not answered yet. */
   readonly underWay: () => number;
   /** @returns its secret */
@@ -38,14 +40,18 @@ export async function openWebhookBench(
   const store = await openLevelStore(folder, { synced: false, onAudit: (...line) => hub?.audited(...line) });
   const own = new EventHub({ store, timers: systemTimers, log });
   hub = own;
-  let underWay = 0;
+  let [underWay, readers] = [0, 0];
+  const since: EventHub['since'] = (...from) => {
+    readers++;
+    return own.since(...from);
+  };
   const counted: typeof fetch = (...request) => {
     underWay++;
     return fetch(...request).finally(() => underWay--);
   };
   const deliverer = await createWebhookDeliverer({
     store,
-    hub: own,
+    hub: { since },
     timers,
     random: systemRandom,
     log,
@@ -59,6 +65,7 @@ export async function openWebhookBench(
     deliverer,
     timers,
     said,
+    readers: () => readers,
     underWay: () => underWay,
     deps,
     add: async (request, ownerId) => (await putWebhook({ ...deps, ownerId }, request, {})).result.secret ?? '',

@@ -4,11 +4,12 @@ import { Level } from 'level';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { days } from '../../../src/core/clock.ts';
 import { openLevelStore } from '../../../src/store/level.ts';
-import { type StoreSubject, storeConformance } from '../../support/store-conformance.ts';
+import { storeConformance } from '../../support/store-conformance.ts';
 import { storeIndexesConformance } from '../../support/store-indexes-conformance.ts';
 import { storeLiveConformance } from '../../support/store-live-conformance.ts';
 import { storeOperationsConformance } from '../../support/store-operations-conformance.ts';
 import { attemptId, closed, opened, someUuid, startOfRecords } from '../../support/store-records.ts';
+import type { StoreSubject } from '../../support/store-subject.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
 
 const embedded = async (): Promise<StoreSubject> => {

@@ -66,7 +66,7 @@ async function rawSocket() {
     send: (bytes: Uint8Array) => socket.send(bytes, server?.port ?? 0, '127.0.0.1'),
     received: () => count,
     async receive(): Promise<Uint8Array> {
-      for (const deadline = Date.now() + 2000; Date.now() < deadline; ) {
+      for (const deadline = Date.now() + 10_000; Date.now() < deadline; ) {
         const bytes = waiting.shift();
         if (bytes) return new Uint8Array(bytes);
         await new Promise((resolve) => setTimeout(resolve, 5));
