@@ -2,7 +2,6 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Tracer } from '@opentelemetry/api';
-import type { ApiTls } from './api/listening.ts';
 import { type BackupReport, backUp } from './backup.ts';
 import { createAllocationWebhook } from './cloud/allocation-webhook.ts';
 import { startIssuer } from './cloud/issuer-server.ts';
@@ -116,8 +115,8 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     if (options.data === undefined) started.push(() => rm(data, { recursive: true, force: true }));
     await mkdir(data, { recursive: true, mode: 0o700 });
     const { policyName = 'program', retention = {} } = options;
+    const { ownersReachPrivate } = options.api ?? {};
     let surfaces: Surfaces | undefined;
-    let tls = options.api?.tls;
     const observers = new Observers({ timers, log, tracer: options.tracer });
     const store = await openLevelStore(join(data, 'store'), {
       timers,
@@ -148,6 +147,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
         if (revocations) return revocations;
         throw failure('service.busy', {}, 'the service is starting');
       },
+      ownersReachPrivate,
     });
     started.push(() => issuer.close());
 
@@ -155,7 +155,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
       ...options,
       store,
       tokens: issuer.tokens,
-      allocation: createAllocationWebhook({ timers }),
+      allocation: createAllocationWebhook({ timers, ownersReachPrivate }),
       timers,
       random,
       log,
@@ -173,6 +173,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
       changed: () => policy.refresh(),
       timers,
       log,
+      ownersReachPrivate,
     });
     started.push(() => lists.stop());
     // Not waited for: a manufacturer's server may be slow, and the lists of the last time are in force.
@@ -186,16 +187,11 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     started.push(() => listening.close());
 
     const reloader = reloaderOf(options, {
-      apply: async ({ material, apiTls }) => {
-        const renewed = surfaces && apiTls && !sameTls(apiTls, tls) ? apiTls : undefined;
-        if (renewed) surfaces?.renewTls(renewed);
-        const effects = await service.replace(material).catch((error: unknown) => {
-          if (renewed && tls) surfaces?.renewTls(tls);
-          throw error;
-        });
-        tls = renewed ?? tls;
+      apply: async ({ material, api }) => {
+        const replaceApi = api && surfaces?.prepare(api);
+        const effects = await service.replace(material);
         void lists.refresh();
-        return [...effects, ...(renewed ? ['the API shows another certificate'] : [])];
+        return [...effects, ...(replaceApi?.() ?? [])];
       },
       told: (outcome) => observers.reloaded(outcome),
       timers,
@@ -270,8 +266,6 @@ export async function startService(options: ServiceOptions): Promise<Service> {
 }
 
 const endOf = (der: Uint8Array | undefined): Millis | undefined => der && parseCertificate(der).notAfter;
-
-const sameTls = (a: ApiTls, b: ApiTls | undefined): boolean => JSON.stringify(a) === JSON.stringify(b);
 
 const program: Actor = { kind: 'operator', name: 'program', from: hostname() };
 

@@ -1,6 +1,6 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { ApiTls } from './api/listening.ts';
+import type { ApiMaterial } from './api/server.ts';
 import type { Material } from './composition.ts';
 import type { Millis, Timers } from './core/clock.ts';
 import { describe, FirstbootError } from './core/errors.ts';
@@ -22,8 +22,8 @@ export interface ReloadSource {
 
 export interface Reloadable {
   readonly material: Material;
-  /** What the API shows, when it speaks TLS. */
-  readonly apiTls?: ApiTls | undefined;
+  /** What the API shows, and whom it lets in; undefined: there is none. */
+  readonly api?: ApiMaterial | undefined;
   /** Settings that have changed and count from the next start only. */
   readonly restart: readonly string[];
 }

@@ -9,14 +9,17 @@ import type { ClientCertificate } from '../transport/client-certificate.ts';
 import { type CertificateRule, certificatePrincipal } from './client-certificates.ts';
 import { FailedSignIns } from './failed-sign-ins.ts';
 import { presentPrincipal, tokenPrincipal } from './local-tokens.ts';
-import { JwtIssuers, type OidcSettings } from './oidc.ts';
+import { type JwtClaims, JwtIssuers, type OidcSettings } from './oidc.ts';
 import type { Principal } from './principal.ts';
 import { SignedIn } from './signed-in.ts';
 
 /** Who may come in, beside the holders of the store's tokens. */
-export interface AuthenticationSettings {
+export interface EntryRules {
   readonly oidc?: readonly OidcSettings[];
   readonly certificates?: readonly CertificateRule[];
+}
+
+export interface AuthenticationSettings extends EntryRules {
   /** Between two times that an OIDC issuer is asked. Default: limits.api.oidcPause. */
   readonly oidcPause?: Millis;
   /** How long the first failed sign-in of an address waits for its answer. Default: limits.api.failedDelay. */
@@ -40,12 +43,24 @@ export interface Caller {
   readonly via: 'authorization' | 'cookie' | 'certificate';
 }
 
+/** What is judged by, as one: each request goes by all of the old or all of the new. */
+interface Judges {
+  readonly issuers: JwtIssuers;
+  readonly certificates: readonly CertificateRule[];
+}
+
+/** Who holds a bearer token. */
+interface Holder {
+  readonly principal: Principal;
+  /** Undefined: the token is one of the store. */
+  readonly claims: JwtClaims | undefined;
+}
+
 /** Finds out who calls: a bearer token (one of the store's, or a JWT), the dashboard's cookie, a certificate, in this order. */
 export class Authentication {
   private readonly store: Pick<Store, 'tokens'>;
   private readonly timers: Timers;
-  private readonly rules: readonly CertificateRule[];
-  private readonly issuers: JwtIssuers;
+  private judges: Judges;
   private readonly signedIn: SignedIn;
   private readonly failed: FailedSignIns;
   private readonly secure: boolean;
@@ -68,11 +83,15 @@ export class Authentication {
   }) {
     this.store = store;
     this.timers = timers;
-    this.rules = certificates;
-    this.issuers = new JwtIssuers(oidc, timers, oidcPause);
+    this.judges = { issuers: new JwtIssuers(oidc, timers, oidcPause), certificates };
     this.signedIn = new SignedIn(random);
     this.failed = new FailedSignIns({ timers, log, delay: failedDelay });
     this.secure = secure;
+  }
+
+  /** Whoever asks from now on is judged by these, dashboards that are signed in included. */
+  judgeBy({ oidc = [], certificates = [] }: EntryRules): void {
+    this.judges = { issuers: this.judges.issuers.by(oidc), certificates };
   }
 
   /** @throws FirstbootError api.unauthenticated, api.forbidden, api.too-many, service.busy, service.store */
@@ -83,8 +102,9 @@ export class Authentication {
 
   /** Gives a cookie for a token. */
   async signIn(token: string, { from, address }: Credentials): Promise<{ principal: Principal; cookie: string }> {
-    const principal = await this.slowed(address, () => this.holder(token, from));
-    const { value, until } = this.signedIn.open(principal, this.timers.now());
+    const holder = await this.slowed(address, () => this.holder(token, from));
+    const { principal } = holder;
+    const { value, until } = this.signedIn.open(holder, this.timers.now());
     const maxAge = Math.max(0, Math.floor((until - this.timers.now()) / 1000));
     return { principal: { ...principal, expiresAt: until }, cookie: this.cookie(value, maxAge) };
   }
@@ -97,32 +117,40 @@ export class Authentication {
 
   private async find({ authorization, session, certificate, from }: Credentials): Promise<Caller> {
     if (authorization !== undefined) {
-      return { principal: await this.holder(bearerIn(authorization), from), via: 'authorization' };
+      const { principal } = await this.holder(bearerIn(authorization), from);
+      return { principal, via: 'authorization' };
     }
     if (session !== undefined) return { principal: await this.signedInAs(session, from), via: 'cookie' };
     if (certificate) {
-      const principal = certificatePrincipal(certificate, this.rules, { from, now: this.timers.now() });
+      const principal = certificatePrincipal(certificate, this.judges.certificates, { from, now: this.timers.now() });
       return { principal, via: 'certificate' };
     }
     throw failure('api.unauthenticated', {}, 'send Authorization: Bearer <token>, or sign in at the dashboard');
   }
 
-  private async holder(token: string, from: string): Promise<Principal> {
+  private async holder(token: string, from: string): Promise<Holder> {
     if (token.length > limits.api.bearer) {
       throw failure('api.unauthenticated', { token: 'too long' }, 'send a token of this service or of its issuers');
     }
-    return token.split('.').length === 3
-      ? this.issuers.principal(token, from)
-      : tokenPrincipal(this.store, token, { from, now: this.timers.now() });
+    if (token.split('.').length === 3) {
+      const { issuers } = this.judges;
+      const claims = await issuers.verified(token);
+      return { principal: issuers.principal(claims, from), claims };
+    }
+    const principal = await tokenPrincipal(this.store, token, { from, now: this.timers.now() });
+    return { principal, claims: undefined };
   }
 
-  /** A session ends with its token, and is never worth more than that is now. */
+  /** A session ends with its token, or with the issuer that vouched for it, and is never worth more than that is now. */
   private async signedInAs(session: string, from: string): Promise<Principal> {
     const now = this.timers.now();
-    const signed = this.signedIn.principal(session, now);
-    if (signed.by !== 'token') return { ...signed, from };
+    const { principal, claims, until } = this.signedIn.find(session, now);
     try {
-      return { ...(await presentPrincipal(this.store, signed.id, { from, now })), expiresAt: signed.expiresAt };
+      const present =
+        claims === undefined
+          ? await presentPrincipal(this.store, principal.id, { from, now })
+          : this.judges.issuers.principal(claims, from);
+      return { ...present, expiresAt: until };
     } catch (error) {
       if (error instanceof FirstbootError && error.code === 'api.unauthenticated') this.signedIn.close(session);
       throw error;

@@ -14,7 +14,7 @@ export interface ConnectionBounds {
   readonly shared: (address: string) => boolean;
 }
 
-type Socket = IncomingMessage['socket'];
+export type Socket = IncomingMessage['socket'];
 
 interface Connection {
   readonly socket: Socket;
@@ -47,7 +47,7 @@ export class Connections {
 
   /** A known caller's request keeps its connection safe while it is under way. */
   serve(principal: Principal, { socket }: IncomingMessage, response: ServerResponse): void {
-    const connection = this.open.get(keyOf(socket));
+    const connection = this.open.get(peerOf(socket));
     const served = this.served.get(principal.id) ?? 0;
     if (!connection || served >= this.bounds.servedEach) return;
     connection.serves++;
@@ -64,7 +64,7 @@ export class Connections {
     const { remoteAddress: address } = socket;
     if (address === undefined) return void socket.destroy();
     const { all, perAddress, shared } = this.bounds;
-    const [key, network] = [keyOf(socket), networkOf(address)];
+    const [key, network] = [peerOf(socket), networkOf(address)];
     const own = shared(address) ? [] : [...this.open.values()].filter((one) => one.network === network);
     const room =
       (own.length < perAddress || this.letGo(own)) && (this.open.size < all || this.letGo([...this.open.values()]));
@@ -79,7 +79,7 @@ export class Connections {
   private letGo(among: readonly Connection[]): boolean {
     const oldest = among.find(({ serves }) => serves === 0);
     if (!oldest) return false;
-    this.open.delete(keyOf(oldest.socket));
+    this.open.delete(peerOf(oldest.socket));
     oldest.socket.destroy();
     return true;
   }
@@ -102,5 +102,5 @@ export const connectionBounds = ({ proxied }: { readonly proxied: boolean }): Co
   shared: (address) => proxied || /^(::1$|(::ffff:)?127\.)/.test(address),
 });
 
-/** The same for a connection and for TLS over it. */
-const keyOf = ({ remoteAddress, remotePort }: Socket): string => `${remoteAddress} ${remotePort}`;
+/** Address and port: the same for a connection and for TLS over it. */
+export const peerOf = ({ remoteAddress, remotePort }: Socket): string => `${remoteAddress} ${remotePort}`;

@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import { createServer as createHttps } from 'node:https';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Millis } from '../core/clock.ts';
 import { FirstbootError, failure } from '../core/errors.ts';
@@ -79,17 +80,28 @@ export function createServer(
   }
 }
 
-/** Connections from now on are served with these. @throws FirstbootError service.config; the present ones stay then */
-export function renewTls(server: FastifyInstance, tls: ApiTls): void {
+/**
+ * Judges what connections are to be served with.
+ * @returns serves those from now on with it. @throws FirstbootError service.config
+ */
+export function prepareTls(server: FastifyInstance, tls: ApiTls): () => void {
   const { server: listening } = server;
   if (!('setSecureContext' in listening) || typeof listening.setSecureContext !== 'function') {
     throw failure('service.config', { key: 'api.tls' }, 'start the service again to switch TLS on');
   }
+  const { requestCert = false, ...context } = secureContext(tls);
+  const renew = listening.setSecureContext.bind(listening);
   try {
-    listening.setSecureContext(secureContext(tls));
+    // One that never listens, to judge by.
+    createHttps(context);
   } catch (error) {
     throw badTls(error);
   }
+  return () => {
+    renew(context);
+    // No part of a secure context. Left on without authorities, those that the system trusts would vouch for clients.
+    Object.assign(listening, { requestCert, rejectUnauthorized: false });
+  };
 }
 
 /** @returns its URL. @throws FirstbootError service.address-in-use, service.config */

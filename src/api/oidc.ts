@@ -44,39 +44,47 @@ const algorithms = [
   'Ed25519',
 ];
 
-/** Judges JWTs of the configured issuers. */
+/** What a JWT says, of which its issuer's signature was good. */
+export type JwtClaims = JWTPayload;
+
+/** Judges JWTs of the configured issuers. Never changes: other settings make another one. */
 export class JwtIssuers {
   private readonly settings: readonly OidcSettings[];
   private readonly timers: Timers;
   private readonly pause: Millis;
-  private readonly keys = new Map<string, IssuerKeys>();
+  private readonly keys: ReadonlyMap<string, IssuerKeys>;
 
   /** @param pause between two times that an issuer is asked, when it failed or a key is not known */
-  constructor(settings: readonly OidcSettings[], timers: Timers, pause: Millis = limits.api.oidcPause) {
+  constructor(
+    settings: readonly OidcSettings[],
+    timers: Timers,
+    pause: Millis = limits.api.oidcPause,
+    known: JwtIssuers['keys'] = new Map(),
+  ) {
     this.settings = settings;
     this.timers = timers;
     this.pause = pause;
+    this.keys = new Map(
+      settings.map(({ issuer }) => [issuer, known.get(issuer) ?? new IssuerKeys(issuer, timers, pause)]),
+    );
+  }
+
+  /** By other settings; the keys of issuers that stay need not be asked for again. */
+  by(settings: readonly OidcSettings[]): JwtIssuers {
+    return new JwtIssuers(settings, this.timers, this.pause, this.keys);
   }
 
   /**
-   * @throws FirstbootError api.unauthenticated (not of ours, expired, not signed by its issuer), api.forbidden (no role, no
-   *   owner), service.busy (the issuer cannot be asked for its keys)
+   * @throws FirstbootError api.unauthenticated (not of ours, expired, not signed by its issuer), service.busy (the issuer
+   *   cannot be asked for its keys)
    */
-  async principal(token: string, from: string): Promise<Principal> {
-    const named = unverified(token);
-    const known = this.settings.filter(({ issuer }) => issuer === named);
-    const [first] = known;
-    if (!first) throw refused('its issuer is not one of api.oidc', 'sign in at a configured issuer');
-    const audiences = known.map(({ audience }) => audience);
-    const payload = await this.verify(token, first.issuer, audiences);
-    const meant = [payload.aud ?? []].flat();
-    const settings = known.find(({ audience }) => meant.includes(audience)) ?? first;
-    return principalOf(payload, settings, from);
-  }
-
-  private async verify(token: string, issuer: string, audience: string[]): Promise<JWTPayload> {
+  async verified(token: string): Promise<JwtClaims> {
+    const issuer = unverified(token) ?? '';
+    const issuerKeys = this.keys.get(issuer);
+    if (!issuerKeys) throw notOurs();
+    const audience = this.settings.filter((one) => one.issuer === issuer).map((one) => one.audience);
     const now = this.timers.now();
-    const keys = await this.keysOf(issuer).current(now);
+    const keys = await issuerKeys.current(now);
     try {
       const { payload } = await jwtVerify(token, keys, {
         issuer,
@@ -92,10 +100,15 @@ export class JwtIssuers {
     }
   }
 
-  private keysOf(issuer: string): IssuerKeys {
-    const known = this.keys.get(issuer) ?? new IssuerKeys(issuer, this.timers, this.pause);
-    this.keys.set(issuer, known);
-    return known;
+  /**
+   * Who they are, by what is configured now: claims may have been verified a while ago.
+   * @throws FirstbootError api.unauthenticated (not of ours), api.forbidden (no role, no owner)
+   */
+  principal(claims: JwtClaims, from: string): Principal {
+    const meant = [claims.aud ?? []].flat();
+    const settings = this.settings.find(({ issuer, audience }) => issuer === claims.iss && meant.includes(audience));
+    if (settings) return principalOf(claims, settings, from);
+    throw notOurs();
   }
 }
 
@@ -195,6 +208,8 @@ function refusalOf(error: unknown, issuer: string): FirstbootError {
   }
   return refused('its signature does not verify', 'sign in again');
 }
+
+const notOurs = (): FirstbootError => refused('its issuer is not one of api.oidc', 'sign in at a configured issuer');
 
 const refused = (token: string, fix: string): FirstbootError => failure('api.unauthenticated', { token }, fix);
 

@@ -12,13 +12,14 @@ import type { Operations } from '../operator/operations.ts';
 import type { Revocations } from '../provision/revocations.ts';
 import type { Store } from '../store/store.ts';
 import { answerErrors, refusePath, refuseUrl, securityHeaders } from './answering.ts';
-import { Authentication, type AuthenticationSettings } from './authentication.ts';
+import { Authentication, type AuthenticationSettings, type EntryRules } from './authentication.ts';
+import { ClientAuthorities } from './client-authorities.ts';
 import { Connections, connectionBounds, hurry } from './connections.ts';
 import { dashboardPaths } from './dashboard.ts';
 import { Door } from './door.ts';
 import { healthPaths, healthRoutes, type MetricsText } from './health.ts';
 import { Idempotency } from './idempotency.ts';
-import { type ApiTls, createServer, type ListenOptions, listen, renewTls } from './listening.ts';
+import { type ApiTls, createServer, type ListenOptions, listen, prepareTls } from './listening.ts';
 import { openApiDocument } from './openapi.ts';
 import { allowedMethods } from './paths.ts';
 import { plgdPaths } from './plgd/routes.ts';
@@ -63,10 +64,20 @@ export interface ApiOptions extends ListenOptions {
   readonly checkAnswers?: boolean;
 }
 
+/** What can be replaced while it runs. */
+export interface ApiMaterial {
+  readonly tls?: ApiTls | undefined;
+  readonly authentication?: EntryRules;
+}
+
 export interface Api {
   readonly url: string;
-  /** From now on connections are served with another certificate. @throws FirstbootError service.config */
-  renewTls(tls: ApiTls): void;
+  /**
+   * Judges what it is to be served with. TLS is neither switched on nor off.
+   * @returns puts it in force: for new connections, and for the next request of everybody who is there
+   * @throws FirstbootError service.config
+   */
+  prepare(next: ApiMaterial): () => void;
   /** Ends event streams, lets connections go and waits for requests that are under way, limits.api.drain at most. */
   drain(): Promise<void>;
   /** Drains, and frees the port. */
@@ -89,7 +100,9 @@ export async function startApi(options: ApiOptions): Promise<Api> {
   connections.watch(server.server, timers, patience);
   const answers = new WeakMap<FastifyRequest, FastifyReply>();
   const authentication = new Authentication({ store, settings, timers, random, log, secure });
-  const door = new Door(authentication, (request, principal) => {
+  const authorities = new ClientAuthorities(tls?.clientCas);
+  authorities.watch(server.server);
+  const door = new Door(authentication, authorities, (request, principal) => {
     const reply = answers.get(request);
     if (reply) connections.serve(principal, request.raw, reply.raw);
   });
@@ -108,7 +121,10 @@ export async function startApi(options: ApiOptions): Promise<Api> {
     backup: options.backup,
   };
 
-  server.addHook('onRequest', async (request, reply) => void answers.set(request, reply));
+  server.addHook('onRequest', async (request, reply) => {
+    answers.set(request, reply);
+    if (authorities.outdated(request.socket)) reply.header('connection', 'close');
+  });
   // Its body is read before anybody knows who sent it.
   server.addHook('preParsing', async (request) => {
     if (!door.callerOf(request)) hurry(request.raw, timers, patience);
@@ -156,7 +172,13 @@ export async function startApi(options: ApiOptions): Promise<Api> {
   };
   return {
     url,
-    renewTls: (renewed) => renewTls(server, renewed),
+    prepare: ({ tls: renewed, authentication: rules = {} }) => {
+      const both = tls && renewed ? [prepareTls(server, renewed), authorities.prepare(renewed.clientCas)] : [];
+      return () => {
+        for (const renew of both) renew();
+        authentication.judgeBy(rules);
+      };
+    },
     drain,
     close: async () => {
       await drain();

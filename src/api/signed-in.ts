@@ -4,10 +4,14 @@ import type { Millis } from '../core/clock.ts';
 import { failure } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
 import type { RandomSource } from '../core/random.ts';
+import type { JwtClaims } from './oidc.ts';
 import type { Principal } from './principal.ts';
 
+/** Who signed in with what: the row of a token is read again, the claims of a JWT are judged again. */
 interface Signed {
   readonly principal: Principal;
+  /** Of the JWT; undefined: it was a token of the store. */
+  readonly claims: JwtClaims | undefined;
   readonly until: Millis;
 }
 
@@ -25,19 +29,22 @@ export class SignedIn {
   }
 
   /** @returns the value of the cookie, and when it ends */
-  open(principal: Principal, now: Millis): { readonly value: string; readonly until: Millis } {
+  open(
+    { principal, claims }: Pick<Signed, 'principal' | 'claims'>,
+    now: Millis,
+  ): { readonly value: string; readonly until: Millis } {
     this.sweep(now);
     this.makeRoom(principal);
     const value = share(this.random.bytes(32)).toString('base64url');
     const until = Math.min(now + limits.api.signedInLife, principal.expiresAt ?? Number.POSITIVE_INFINITY);
-    this.sessions.set(keyOf(value), { principal, until });
+    this.sessions.set(keyOf(value), { principal, claims, until });
     return { value, until };
   }
 
   /** Who signed in. @throws FirstbootError api.unauthenticated when that has ended */
-  principal(value: string, now: Millis): Principal {
+  find(value: string, now: Millis): Signed {
     const session = this.sessions.get(keyOf(value));
-    if (session && now < session.until) return { ...session.principal, expiresAt: session.until };
+    if (session && now < session.until) return session;
     this.close(value);
     throw failure('api.unauthenticated', { session: 'ended' }, 'sign in again');
   }

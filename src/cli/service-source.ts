@@ -46,7 +46,7 @@ export async function readSettings(
       present = await serviceSettings({ ...written, data, authority: folder }, { ...deps(), shown });
       const { identity, authority, groups, hubs, api } = present.service;
       const material = { identity, authority, groups, hubs };
-      return { material, apiTls: api?.tls, restart: fixedChanges(config, written) };
+      return { material, api, restart: fixedChanges(config, written) };
     },
   };
   return { config, settings, reload };
@@ -62,7 +62,6 @@ const fixed: Readonly<Record<string, keyof Config>> = {
   logLevel: 'logLevel',
   idleSeconds: 'idle',
   issuer: 'issuer',
-  api: 'api',
   authority: 'authority',
   retention: 'retention',
   watch: 'watch',
@@ -70,7 +69,23 @@ const fixed: Readonly<Record<string, keyof Config>> = {
   tracing: 'tracing',
 };
 
-const fixedChanges = (before: Config, after: Config): readonly string[] =>
-  Object.entries(fixed).flatMap(([key, name]) =>
-    JSON.stringify(before[name]) === JSON.stringify(after[name]) ? [] : [key],
+function fixedChanges(before: Config, after: Config): readonly string[] {
+  const [present, next] = [fixedIn(before), fixedIn(after)];
+  return Object.keys(present).filter(
+    (key) => key in next && JSON.stringify(present[key]) !== JSON.stringify(next[key]),
   );
+}
+
+function fixedIn(config: Config): Readonly<Record<string, unknown>> {
+  return {
+    ...Object.fromEntries(Object.entries(fixed).map(([key, name]) => [key, config[name]])),
+    ...fixedOfApi(config.api),
+  };
+}
+
+/** Of what the API is served with and whom it lets in, only whether it speaks TLS. */
+function fixedOfApi(api: Config['api']): Readonly<Record<string, unknown>> {
+  const { tls, authentication: _, ...addressAndRights } = api ?? {};
+  const parts = Object.entries({ ...addressAndRights, tls: tls !== undefined });
+  return { api: api !== undefined, ...(api && Object.fromEntries(parts.map(([key, value]) => [`api.${key}`, value]))) };
+}

@@ -4,6 +4,7 @@ import type { Timers } from '../core/clock.ts';
 import { FirstbootError, failure } from '../core/errors.ts';
 import { parseUuid, type Uuid } from '../core/ids.ts';
 import { limits } from '../core/limits.ts';
+import { isOwnersUrl } from '../provision/owners-urls.ts';
 import type { AllocationSource } from '../provision/ports.ts';
 import type { Device, EnrollmentGroup, HubAllocation } from '../store/model.ts';
 import { boundedFetch, FetchFault } from './bounded-fetch.ts';
@@ -14,8 +15,16 @@ type Webhook = Extract<HubAllocation, { readonly type: 'webhook' }>;
  * Asks the webhooks of enrollment groups for the hub of a device: POST of
  * `{"device": {"keyId", "deviceId", "subject", "serial"}, "group": {"id", "name"}, "hubs": [uuid]}` as JSON, the secret as a
  * bearer token (RFC 6750 §2.1); the answer is `{"hub": uuid}`. Whether that is a hub of the group is for stage configure.
+ * @param ownersReachPrivate whether those that owners have written may be anywhere that this machine reaches; default: on the
+ *   public Internet only
  */
-export function createAllocationWebhook({ timers }: { readonly timers: Timers }): AllocationSource {
+export function createAllocationWebhook({
+  timers,
+  ownersReachPrivate = false,
+}: {
+  readonly timers: Timers;
+  readonly ownersReachPrivate?: boolean | undefined;
+}): AllocationSource {
   let underWay = 0;
   return {
     async hubFor({ group, device }) {
@@ -26,7 +35,8 @@ export function createAllocationWebhook({ timers }: { readonly timers: Timers })
       }
       underWay++;
       try {
-        return await ask(allocation, group, device, timers);
+        const publicOnly = !ownersReachPrivate && isOwnersUrl(group, allocation.url);
+        return await ask(allocation, { group, device, timers, publicOnly });
       } finally {
         underWay--;
       }
@@ -34,7 +44,14 @@ export function createAllocationWebhook({ timers }: { readonly timers: Timers })
   };
 }
 
-async function ask(webhook: Webhook, group: EnrollmentGroup, device: Device, timers: Timers): Promise<Uuid> {
+interface Question {
+  readonly group: EnrollmentGroup;
+  readonly device: Device;
+  readonly timers: Timers;
+  readonly publicOnly: boolean;
+}
+
+async function ask(webhook: Webhook, { group, device, timers, publicOnly }: Question): Promise<Uuid> {
   const { url, timeout } = webhook;
   const evidence = { group: group.name, url };
   try {
@@ -51,7 +68,7 @@ async function ask(webhook: Webhook, group: EnrollmentGroup, device: Device, tim
         body: JSON.stringify(question(group, device)),
       },
       timers,
-      { bytes: limits.cloud.allocationBytes, within: timeout },
+      { bytes: limits.cloud.allocationBytes, within: timeout, publicOnly },
     );
     if (response.status !== 200) {
       throw failure(
@@ -64,7 +81,9 @@ async function ask(webhook: Webhook, group: EnrollmentGroup, device: Device, tim
   } catch (error) {
     if (error instanceof FirstbootError) throw error;
     const reason = error instanceof FetchFault ? error.reason : 'unreachable';
-    const fix = 'start the program behind the webhook, or look why it does not answer in time';
+    const fix = publicOnly
+      ? 'look whether the program behind the webhook runs, and whether it is on the public Internet: an owner’s has to be'
+      : 'start the program behind the webhook, or look why it does not answer in time';
     throw failure('configure.allocation', { ...evidence, reason, timeoutMs: timeout }, fix, error);
   }
 }

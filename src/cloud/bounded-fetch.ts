@@ -1,6 +1,9 @@
+import type { IncomingMessage } from 'node:http';
+import { Readable } from 'node:stream';
 import { concatBytes } from '../core/bytes.ts';
 import type { Millis, Timers } from '../core/clock.ts';
 import { limits } from '../core/limits.ts';
+import { requestPublic } from './public-request.ts';
 
 /** Why a server's answer could not be had. */
 export class FetchFault extends Error {
@@ -20,6 +23,8 @@ export interface FetchBounds {
   readonly within?: Millis;
   /** Gives up when the asker goes away. */
   readonly signal?: AbortSignal;
+  /** Whether the server has to be one of the public Internet: any other one is `unreachable`. Default: no. */
+  readonly publicOnly?: boolean;
 }
 
 /**
@@ -35,19 +40,25 @@ export async function boundedFetch(
     readonly body?: URLSearchParams | string | undefined;
   },
   timers: Timers,
-  { bytes: most = limits.cloud.tokenBytes, within = limits.cloud.tokenRequest, signal }: FetchBounds = {},
+  {
+    bytes: most = limits.cloud.tokenBytes,
+    within = limits.cloud.tokenRequest,
+    signal,
+    publicOnly = false,
+  }: FetchBounds = {},
 ): Promise<Response> {
   const abort = new AbortController();
   const cancel = timers.schedule(timers.now() + within, () => abort.abort());
   try {
     const { method, headers, body } = init;
-    const response = await fetch(url, {
+    const request = {
       method,
       headers,
-      redirect: 'manual',
       signal: signal ? AbortSignal.any([abort.signal, signal]) : abort.signal,
-      ...(body && { body }),
-    });
+    };
+    const response = await (publicOnly
+      ? requestPublic(url, { ...request, body: body?.toString() }).then(responseOf)
+      : fetch(url, { ...request, redirect: 'manual', ...(body && { body }) }));
     if (response.status >= 300 && response.status < 400 && response.status !== 304) throw new FetchFault('redirect');
     const bytes = await readBounded(response, most);
     // 204 and its like may not even have an empty body (Fetch, null body status).
@@ -61,6 +72,19 @@ export async function boundedFetch(
   } finally {
     cancel();
   }
+}
+
+/** As `fetch` would have it. @throws RangeError a status that no answer has */
+export function responseOf(answer: IncomingMessage): Response {
+  const { statusCode: status = 0, headersDistinct } = answer;
+  const headers = Object.entries(headersDistinct).flatMap(([name, values = []]) =>
+    values.map((value): [string, string] => [name, value]),
+  );
+  // These may not even have an empty body (Fetch, null body status).
+  const bodiless = status === 204 || status === 205 || status === 304;
+  if (bodiless) answer.destroy();
+  const body = bodiless ? null : (Readable.toWeb(answer) as ConstructorParameters<typeof Response>[0]);
+  return new Response(body, { status, headers });
 }
 
 async function readBounded(response: Response, most: number): Promise<Uint8Array<ArrayBuffer>> {

@@ -31,6 +31,7 @@ export class ClientCredentials {
   }
 
   /**
+   * @param publicOnly whether the provider has to be on the public Internet
    * @throws FirstbootError configure.token with the authority, the step and what went wrong; service.busy when
    * limits.cloud.tokenRequestsInFlight are under way
    */
@@ -38,6 +39,7 @@ export class ClientCredentials {
     authorization: OauthAuthorization,
     subject: { readonly owner: string; readonly deviceId: Uuid },
     now: Millis,
+    { publicOnly = false }: Reach = {},
   ): Promise<Secret<string>> {
     const { authority } = authorization;
     if (this.underWay >= limits.cloud.tokenRequestsInFlight) {
@@ -46,8 +48,8 @@ export class ClientCredentials {
     this.underWay++;
     try {
       const url = this.checkedUrl(authority);
-      const server = await this.discover(url, authority, now);
-      const token = await this.request(server, authorization, subject);
+      const server = await this.discover(url, { authority, publicOnly }, now);
+      const token = await this.request(server, authorization, { ...subject, publicOnly });
       checkClaims(token, authorization, subject, now);
       return new Secret(token);
     } finally {
@@ -55,26 +57,35 @@ export class ClientCredentials {
     }
   }
 
-  private async discover(url: URL, authority: string, now: Millis): Promise<oauth.AuthorizationServer> {
-    const known = this.servers.get(authority);
+  private async discover(
+    url: URL,
+    provider: Required<Reach> & { readonly authority: string },
+    now: Millis,
+  ): Promise<oauth.AuthorizationServer> {
+    // What one may not reach must not fail for others, nor be known to it from them.
+    const key = `${provider.publicOnly} ${provider.authority}`;
+    const known = this.servers.get(key);
     if (known && now < known.until) return known.server;
-    this.servers.delete(authority);
-    const server = this.fetchDiscovery(url, authority);
-    this.servers.set(authority, { server, until: now + limits.cloud.discoveryLife });
+    this.servers.delete(key);
+    const server = this.fetchDiscovery(url, provider);
+    this.servers.set(key, { server, until: now + limits.cloud.discoveryLife });
     const oldest = this.servers.keys().next();
     if (this.servers.size > limits.cloud.authorities && !oldest.done) this.servers.delete(oldest.value);
     try {
       return await server;
     } catch (error) {
       // A failure is not remembered.
-      if (this.servers.get(authority)?.server === server) this.servers.delete(authority);
+      if (this.servers.get(key)?.server === server) this.servers.delete(key);
       throw error;
     }
   }
 
-  private async fetchDiscovery(url: URL, authority: string): Promise<oauth.AuthorizationServer> {
+  private async fetchDiscovery(
+    url: URL,
+    { authority, publicOnly }: Required<Reach> & { readonly authority: string },
+  ): Promise<oauth.AuthorizationServer> {
     try {
-      const response = await oauth.discoveryRequest(url, this.options(url));
+      const response = await oauth.discoveryRequest(url, this.options(url, publicOnly));
       return await oauth.processDiscoveryResponse(url, response);
     } catch (error) {
       throw tokenFailure(error, { authority, step: 'discovery' });
@@ -84,7 +95,7 @@ export class ClientCredentials {
   private async request(
     server: oauth.AuthorizationServer,
     authorization: OauthAuthorization,
-    { owner, deviceId }: { readonly owner: string; readonly deviceId: Uuid },
+    { owner, deviceId, publicOnly }: { readonly owner: string; readonly deviceId: Uuid; readonly publicOnly: boolean },
   ): Promise<string> {
     const { authority, clientId, audience, scopes, ownerClaim, deviceIdClaim } = authorization;
     const secret = await readSecret(authorization);
@@ -101,7 +112,7 @@ export class ClientCredentials {
         client,
         clientAuthentication(server, secret),
         parameters,
-        this.options(endpoint),
+        this.options(endpoint, publicOnly),
       );
       return (await oauth.processClientCredentialsResponse(server, client, response)).access_token;
     } catch (error) {
@@ -109,11 +120,15 @@ export class ClientCredentials {
     }
   }
 
-  private options(url: URL): { [oauth.allowInsecureRequests]: boolean; [oauth.customFetch]: typeof customFetch } {
+  private options(
+    url: URL,
+    publicOnly: boolean,
+  ): { [oauth.allowInsecureRequests]: boolean; [oauth.customFetch]: typeof customFetch } {
     const customFetch = (
       href: string,
       init: { method: string; headers: Record<string, string>; body?: URLSearchParams | null | undefined },
-    ): Promise<Response> => boundedFetch(href, { ...init, body: init.body ?? undefined }, this.deps.timers);
+    ): Promise<Response> =>
+      boundedFetch(href, { ...init, body: init.body ?? undefined }, this.deps.timers, { publicOnly });
     return { [oauth.allowInsecureRequests]: url.protocol === 'http:', [oauth.customFetch]: customFetch };
   }
 
@@ -126,6 +141,11 @@ export class ClientCredentials {
     if (this.deps.allowInsecure || isLoopback(url.hostname)) return url;
     throw failure('configure.token', evidence, 'use https: the client secret would travel in the clear');
   }
+}
+
+/** Of the service, for somebody: what is left out is where this machine reaches. */
+interface Reach {
+  readonly publicOnly?: boolean;
 }
 
 interface Discovered {
@@ -190,7 +210,8 @@ function tokenFailure(error: unknown, where: Evidence): FirstbootError {
   if (error instanceof FetchFault) {
     const fixes = {
       timeout: 'the authorization server is too slow',
-      unreachable: 'check address, DNS and certificate of the authorization server',
+      unreachable:
+        'check address, DNS and certificate of the authorization server; that of an owner’s hub has to be on the public Internet',
       'too-large': 'this does not look like an OpenID provider',
       redirect: 'name the address to which the server redirects',
     };

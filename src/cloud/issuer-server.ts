@@ -29,6 +29,8 @@ export interface IssuerOptions {
   readonly holds: (deviceId: Uuid, ownerId: Uuid | undefined) => Promise<boolean>;
   /** Published here; default: there are none. */
   readonly revocations?: () => Revocations;
+  /** Whether authorization servers of owners' hubs may be anywhere that this machine reaches. Default: no. */
+  readonly ownersReachPrivate?: boolean | undefined;
   readonly timers: Timers;
   readonly random: RandomSource;
   readonly log: Log;
@@ -63,7 +65,11 @@ export async function startIssuer(options: IssuerOptions): Promise<Issuer> {
   return {
     url: issuer.url,
     issuer,
-    tokens: createTokenSource({ issuer, timers: options.timers }),
+    tokens: createTokenSource({
+      issuer,
+      timers: options.timers,
+      ownersReachPrivate: options.ownersReachPrivate,
+    }),
     close: () => server.close(),
   };
 }

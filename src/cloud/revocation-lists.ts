@@ -7,6 +7,7 @@ import { limits } from '../core/limits.ts';
 import type { Log } from '../core/log.ts';
 import { parseCertificate } from '../pki/certificate.ts';
 import { crlSignedBy, decodeCrls, type RevocationList, readCrl } from '../pki/revocation-list.ts';
+import { isOwnersUrl } from '../provision/owners-urls.ts';
 import type { EnrollmentGroup, FetchedCrl } from '../store/model.ts';
 import type { Store } from '../store/store.ts';
 import { boundedFetch, FetchFault } from './bounded-fetch.ts';
@@ -19,6 +20,8 @@ export interface RevocationListsDeps {
   readonly changed: () => Promise<unknown>;
   readonly timers: Timers;
   readonly log: Log;
+  /** Whether URLs that owners have written may be anywhere that this machine reaches; default: on the public Internet only. */
+  readonly ownersReachPrivate?: boolean | undefined;
 }
 
 /** Manufacturers' revocation lists by URL. */
@@ -35,23 +38,31 @@ export interface RevocationLists {
  * it follows the one before: of the same issuer and key, not older, its number not lower. What cannot be fetched or used
  * leaves the list before in force, with the reason beside it. The list of a URL that no group names any more is dropped.
  */
-export function createRevocationLists({ store, groups, changed, timers, log }: RevocationListsDeps): RevocationLists {
+export function createRevocationLists({
+  store,
+  groups,
+  changed,
+  timers,
+  log,
+  ownersReachPrivate = false,
+}: RevocationListsDeps): RevocationLists {
   const sources = new Map<string, Source>();
   let working: Promise<void> | undefined;
   let cancel = (): void => undefined;
   const leaving = new AbortController();
 
   const round = async (): Promise<void> => {
-    const named = signersByUrl(groups());
+    const named = sitesByUrl(groups());
     for (const url of sources.keys()) if (!named.has(url)) sources.delete(url);
     for (const { id, url } of await store.crls.list()) if (!named.has(url)) await store.crls.delete(id);
     const wanted = bounded(named, log);
     const due = [...wanted].filter(([url]) => (sources.get(url)?.at ?? 0) <= timers.now());
     const news = await Promise.all(
-      due.map(async ([url, signers]) => {
+      due.map(async ([url, { signers, ofOwner }]) => {
         const known = sources.get(url) ?? { failures: 0, at: 0, etag: undefined };
         const before = await store.crls.get(idOf(url));
-        const fetched = await fetchOne({ url, signers, known, before, timers, signal: leaving.signal });
+        const publicOnly = ofOwner && !ownersReachPrivate;
+        const fetched = await fetchOne({ url, signers, known, before, timers, signal: leaving.signal, publicOnly });
         if (leaving.signal.aborted) return false;
         const { source, row, fresh } = fetched;
         sources.set(url, source);
@@ -113,6 +124,7 @@ interface Question {
   readonly before: FetchedCrl | undefined;
   readonly timers: Timers;
   readonly signal: AbortSignal;
+  readonly publicOnly: boolean;
 }
 
 async function fetchOne(question: Question): Promise<Fetched> {
@@ -155,6 +167,7 @@ async function download({
   before,
   timers,
   signal,
+  publicOnly,
 }: Question): Promise<{ readonly der: Uint8Array; readonly etag: string | undefined } | undefined> {
   const etag = before?.pem === undefined ? undefined : known.etag;
   if (!/^https?:$/.test(URL.parse(url)?.protocol ?? '')) throw unusable('no http or https URL', 'correct the group');
@@ -163,6 +176,7 @@ async function download({
     bytes: limits.crl.documentBytes,
     within: limits.cloud.crlRequest,
     signal,
+    publicOnly,
   });
   if (response.status === 304) return undefined;
   if (!response.ok) throw unusable(`the server answers ${response.status}`, 'look at the URL and its server');
@@ -217,15 +231,23 @@ function lastOf(pem: string | undefined): RevocationList | undefined {
   }
 }
 
-/** Which authorities may have signed the list of a URL: those of every group that names it, PEM. */
-function signersByUrl(groups: Iterable<EnrollmentGroup>): ReadonlyMap<string, readonly string[]> {
-  const found = new Map<string, string[]>();
-  for (const { attestation } of groups) {
-    const { anchors = [], leads = [], intermediates = [], crlUrls = [] } = attestation.x509 ?? {};
+interface Site {
+  /** Authorities that may have signed the list: those of every group that names the URL, PEM. */
+  readonly signers: readonly string[];
+  /** Nobody but owners has written the URL. */
+  readonly ofOwner: boolean;
+}
+
+function sitesByUrl(groups: Iterable<EnrollmentGroup>): ReadonlyMap<string, Site> {
+  const found = new Map<string, Site>();
+  for (const group of groups) {
+    const { anchors = [], leads = [], intermediates = [], crlUrls = [] } = group.attestation.x509 ?? {};
     for (const url of crlUrls) {
-      const signers = found.get(url) ?? [];
-      signers.push(...anchors, ...leads, ...intermediates);
-      found.set(url, signers);
+      const { signers, ofOwner } = found.get(url) ?? { signers: [], ofOwner: true };
+      found.set(url, {
+        signers: [...signers, ...anchors, ...leads, ...intermediates],
+        ofOwner: ofOwner && isOwnersUrl(group, url),
+      });
     }
   }
   return found;

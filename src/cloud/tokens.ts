@@ -10,18 +10,27 @@ export interface TokenSourceDeps {
   readonly timers: Timers;
   /** Allows `http:` to authorization servers that are not on loopback. */
   readonly allowInsecure?: boolean;
+  /** Whether those of hubs of owners may be anywhere that this machine reaches; default: on the public Internet only. */
+  readonly ownersReachPrivate?: boolean | undefined;
 }
 
 /**
  * Access tokens for every hub: from the built-in issuer, or from the hub's own authorization server by client credentials.
  * Never cached: a token is for one device and its only sign-up (contract, plgd-service 1.6).
  */
-export function createTokenSource({ issuer, timers, allowInsecure = false }: TokenSourceDeps): TokenSource {
+export function createTokenSource({
+  issuer,
+  timers,
+  allowInsecure = false,
+  ownersReachPrivate = false,
+}: TokenSourceDeps): TokenSource {
   const clientCredentials = new ClientCredentials({ timers, allowInsecure });
   return {
     async accessToken({ hub, others = [], owner, deviceId }, now) {
       if (hub.authorization.type === 'client-credentials') {
-        return clientCredentials.accessToken(hub.authorization, { owner: owner.name, deviceId }, now);
+        const publicOnly = hub.ownerId !== undefined && !ownersReachPrivate;
+        const subject = { owner: owner.name, deviceId };
+        return clientCredentials.accessToken(hub.authorization, subject, now, { publicOnly });
       }
       if (!issuer) {
         throw failure(

@@ -3,7 +3,7 @@ import { fromBase64 } from '../core/bytes.ts';
 import type { Timers } from '../core/clock.ts';
 import { limits } from '../core/limits.ts';
 import type { StoredEvent, Webhook } from '../store/model.ts';
-import { type PostRequest, postToPublic } from './public-post.ts';
+import { type PublicRequest, requestPublic } from './public-request.ts';
 
 /** gone: 410, the receiver wants nothing any more. stopped: this service gave up, nothing is known. */
 export type Told =
@@ -44,6 +44,7 @@ export async function tellReceiver(
   const cancel = timers.schedule(timers.now() + limits.webhooks.timeout, () => late.abort());
   try {
     const request = {
+      method: 'POST',
       headers: {
         'content-type': 'application/json',
         'user-agent': 'firstboot',
@@ -66,8 +67,18 @@ export async function tellReceiver(
   }
 }
 
-async function postAnywhere(fetch: Fetch, url: string, request: PostRequest): Promise<number> {
-  const response = await fetch(url, { method: 'POST', redirect: 'manual', ...request });
+async function postToPublic(url: string, request: PublicRequest): Promise<number> {
+  const answer = await requestPublic(url, request);
+  answer.destroy();
+  return answer.statusCode ?? 0;
+}
+
+async function postAnywhere(
+  fetch: Fetch,
+  url: string,
+  request: PublicRequest & { readonly body: string },
+): Promise<number> {
+  const response = await fetch(url, { redirect: 'manual', ...request });
   await response.body?.cancel().catch(() => undefined);
   return response.status;
 }

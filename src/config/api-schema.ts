@@ -36,7 +36,7 @@ export const apiSchema = Type.Object(
     ownersReachPrivate: Type.Optional(
       Type.Boolean({
         description:
-          'let webhooks of people who are bound to an owner reach private addresses: what this machine reaches; default false',
+          'let what people who are bound to an owner write (webhooks, allocation, OAuth, revocation lists) lead to private addresses, all that this machine reaches; default false',
       }),
     ),
     openMetrics: Type.Optional(Type.Boolean({ description: 'tell /metrics to everybody' })),

@@ -13,7 +13,7 @@ export interface ConfiguredApi {
   readonly openMetrics: boolean;
   /** Whether who is bound to an owner says what its groups know devices by. */
   readonly ownersAttest: boolean;
-  /** Whether webhooks of owners may be anywhere that this machine reaches. */
+  /** Whether what owners write may lead anywhere that this machine reaches. */
   readonly ownersReachPrivate: boolean;
   readonly authentication: {
     readonly oidc: NonNullable<ApiConfig['oidc']>;

@@ -7,11 +7,11 @@ export interface Difference {
 }
 
 /**
- * What changes from `before` to `after`, field by field, but for how often they were written. A field that is undefined is one
- * that is missing.
+ * What changes from `before` to `after`, field by field, but for how often they were written, and by whom a URL that differs. A
+ * field that is undefined is one that is missing.
  */
 export function differences(before: object, after: object): readonly Difference[] {
-  return fieldsBetween(before, after).filter(({ field }) => field !== 'revision');
+  return fieldsBetween(before, after).filter(({ field }) => field !== 'revision' && field !== 'ownersUrls');
 }
 
 function fieldsBetween(before: object, after: object, shown: ReadonlySet<string> = open): readonly Difference[] {

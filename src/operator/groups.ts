@@ -1,6 +1,7 @@
 import { failure } from '../core/errors.ts';
 import type { Uuid } from '../core/ids.ts';
 import { limits } from '../core/limits.ts';
+import { withOwnersUrls } from '../provision/owners-urls.ts';
 import type { AccessEntry, DeviceState, EnrollmentGroup } from '../store/model.ts';
 import type { Store } from '../store/store.ts';
 import {
@@ -35,7 +36,8 @@ export async function putGroup(
     async () => {
       const known = create ? undefined : await findGroup(deps.store, group.id);
       if (known) requireOperatorManaged('group', known);
-      const written = withKeptKeys(group, known);
+      // The view of an owner says which are new of that owner.
+      const written = withOwnersUrls(withKeptKeys(group, known), known, undefined);
       const next: EnrollmentGroup = { ...written, source: 'operator', revision: known?.revision ?? 0 };
       requireRevision(next, revision);
       requireNewName('group', next, await deps.store.groups.list(), create);

@@ -7,7 +7,7 @@ import { ownDevices } from './owner-devices.ts';
 import { pages, quickest, step } from './owner-pages.ts';
 import { OwnerScope } from './owner-scope.ts';
 import { notForOperators } from './owner-tables.ts';
-import { type OwnerRights, requireOwnChanges } from './owner-writes.ts';
+import { markedChanges, type OwnerRights, requireOwnChanges } from './owner-writes.ts';
 
 /**
  * The part of a store that is of one owner: groups of that owner, devices that are its own (by transfer or as they were
@@ -28,7 +28,7 @@ export function ownerView(whole: Store, ownerId: Uuid, rights: OwnerRights = {})
 
     commit: async (changes) => {
       await requireOwnChanges(scope, changes, rights);
-      return whole.commit(changes);
+      return whole.commit(await markedChanges(scope, changes));
     },
     requireAllowed: (changes) => requireOwnChanges(scope, changes, rights),
 
@@ -54,6 +54,7 @@ export function ownerView(whole: Store, ownerId: Uuid, rights: OwnerRights = {})
     prune: () => notForOperators('prune'),
     addStatistics: () => notForOperators('addStatistics'),
     appendEvents: () => notForOperators('appendEvents'),
+    commitDeliveries: () => notForOperators('commitDeliveries'),
     keptAnswer: () => notForOperators('keptAnswer'),
     keepAnswer: () => notForOperators('keepAnswer'),
     copyTo: () => notForOperators('copyTo'),
@@ -68,7 +69,7 @@ const ownAccess = ({ whole, groups }: OwnerScope): Pick<Store, 'findAccess' | 'h
   access: async (page) => ((await groups.get(page.groupId)) ? whole.access(page) : []),
 });
 
-type EventReads = Pick<Store, 'events' | 'oldestEvent' | 'webhookCursor' | 'deliveries' | 'commitDeliveries'>;
+type EventReads = Pick<Store, 'events' | 'oldestEvent' | 'webhookCursor' | 'deliveries'>;
 
 function ownEvents(scope: OwnerScope): EventReads {
   const { whole, ownerId } = scope;
@@ -93,10 +94,6 @@ function ownEvents(scope: OwnerScope): EventReads {
     deliveries: async (page) => {
       await scope.requireWebhook(page.webhookId);
       return whole.deliveries(page);
-    },
-    commitDeliveries: async (change) => {
-      await scope.requireWebhook(change.webhookId);
-      return whole.commitDeliveries(change);
     },
   };
 }

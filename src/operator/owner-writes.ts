@@ -1,7 +1,8 @@
 import { failure } from '../core/errors.ts';
 import { nilUuid, type Uuid } from '../core/ids.ts';
-import type { EnrollmentGroup, Hub, Owner, Webhook } from '../store/model.ts';
-import type { StoreChanges } from '../store/store.ts';
+import { withOwnersUrls } from '../provision/owners-urls.ts';
+import type { EnrollmentGroup, Owner } from '../store/model.ts';
+import type { StoreChanges, Table } from '../store/store.ts';
 import { differences } from './difference.ts';
 import { refuseForeignClaims } from './owner-claims.ts';
 import type { OwnerScope } from './owner-scope.ts';
@@ -40,11 +41,18 @@ export async function requireOwnChanges(scope: OwnerScope, changes: StoreChanges
     else if (!(await scope.device(keyId))) throw absent('device', keyId);
   }
   for (const group of changes.groups ?? []) await requireOwnGroup(scope, group, rights);
-  await requireOwnHubs(scope, changes.hubs ?? [], changes.deletedHubs ?? []);
-  await requireOwnWebhooks(scope, changes.webhooks ?? [], changes.deletedWebhooks ?? []);
+  await requireOwnRows(scope, changes);
   const { access = [], deletedAccess = [], deletedGroups = [] } = changes;
   const groups = [...deletedGroups, ...new Set([...access, ...deletedAccess].map(({ groupId }) => groupId))];
   for (const id of groups) if (!(await scope.groups.get(id))) throw absent('group', id);
+}
+
+/** What is written then: with whose the URLs of groups are. */
+export async function markedChanges<T extends StoreChanges>({ whole, ownerId }: OwnerScope, changes: T): Promise<T> {
+  const { groups } = changes;
+  if (!groups?.length) return changes;
+  const present = new Map((await whole.groups.list()).map((group) => [group.id, group]));
+  return { ...changes, groups: groups.map((group) => withOwnersUrls(group, present.get(group.id), ownerId)) };
 }
 
 async function requireFree(scope: OwnerScope, deviceId: Uuid, keyId: Uuid): Promise<void> {
@@ -105,25 +113,30 @@ function notTheirs({ name }: EnrollmentGroup, differing: readonly string[]) {
   return failure('api.forbidden', { group: name, attestation: differing.join(', ') }, fix);
 }
 
-async function requireOwnHubs(scope: OwnerScope, hubs: readonly Hub[], deleted: readonly Uuid[]): Promise<void> {
-  const { whole, ownerId } = scope;
-  for (const hub of hubs) {
-    const present = await whole.hubs.get(hub.id);
-    if (hub.ownerId !== ownerId || (present && present.ownerId !== ownerId)) throw absent('hub', hub.id);
-    if (!present) await requireNoDevice(scope, 'hub', hub.id);
+/** Of the tables whose rows say whose they are. */
+async function requireOwnRows(scope: OwnerScope, changes: StoreChanges): Promise<void> {
+  const { hubs, webhooks, tokens } = scope.whole;
+  await requireOwn(scope, 'hub', hubs, { rows: changes.hubs, deleted: changes.deletedHubs });
+  await requireOwn(scope, 'webhook', webhooks, { rows: changes.webhooks, deleted: changes.deletedWebhooks });
+  await requireOwn(scope, 'token', tokens, { rows: changes.tokens, deleted: changes.deletedTokens });
+  for (const id of new Set(changes.deliveries?.map(({ webhookId }) => webhookId))) await scope.requireWebhook(id);
+  for (const { id } of changes.hubs ?? []) {
+    if (!(await hubs.get(id))) await requireNoDevice(scope, 'hub', id);
   }
-  for (const id of deleted) if ((await whole.hubs.get(id))?.ownerId !== ownerId) throw absent('hub', id);
 }
 
-async function requireOwnWebhooks(
-  scope: OwnerScope,
-  webhooks: readonly Webhook[],
-  deleted: readonly Uuid[],
+async function requireOwn<T extends { readonly id: Uuid; readonly ownerId: Uuid | undefined }>(
+  { ownerId }: OwnerScope,
+  kind: string,
+  table: Table<T>,
+  {
+    rows = [],
+    deleted = [],
+  }: { readonly rows: readonly T[] | undefined; readonly deleted: readonly Uuid[] | undefined },
 ): Promise<void> {
-  const { whole, ownerId } = scope;
-  for (const webhook of webhooks) {
-    const present = await whole.webhooks.get(webhook.id);
-    if (webhook.ownerId !== ownerId || (present && present.ownerId !== ownerId)) throw absent('webhook', webhook.id);
+  for (const row of rows) {
+    const present = await table.get(row.id);
+    if (row.ownerId !== ownerId || (present && present.ownerId !== ownerId)) throw absent(kind, row.id);
   }
-  for (const id of deleted) await scope.requireWebhook(id);
+  for (const id of deleted) if ((await table.get(id))?.ownerId !== ownerId) throw absent(kind, id);
 }

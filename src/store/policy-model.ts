@@ -45,6 +45,11 @@ export interface EnrollmentGroup {
   readonly reprovisioning: 'migrate' | 'keep' | 'never';
   /** What happens when one manufacturer key is used in two places: an alarm, or the device is quarantined as well. */
   readonly clones: 'alarm' | 'quarantine';
+  /**
+   * URLs in it (allocation, crlUrls) that somebody has written who is bound to an owner: they lead to the public Internet only,
+   * unless api.ownersReachPrivate says otherwise. Undefined: none.
+   */
+  readonly ownersUrls?: readonly string[] | undefined;
 }
 
 /** Where a group or hub is written, and so where it can be changed: in configuration files, or in the store by an operator. */
@@ -165,7 +170,10 @@ export interface Hub {
   readonly provider: string;
   readonly authorization: HubAuthorization;
   readonly source: PolicyOrigin;
-  /** Whose it is; undefined: everybody's. Only groups of this owner may use it. */
+  /**
+   * Whose it is: somebody has made it who is bound to this owner; undefined: everybody's. Only groups of this owner may use it,
+   * and its authorization server has to be on the public Internet, unless api.ownersReachPrivate says otherwise.
+   */
   readonly ownerId: Uuid | undefined;
   /** Counts changes, from 1; the store sets it. */
   readonly revision: number;

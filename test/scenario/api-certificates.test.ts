@@ -1,51 +1,21 @@
 import { hash } from 'node:crypto';
-import { Agent, request } from 'node:https';
+import { Agent } from 'node:https';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { ApiTls } from '../../src/api/listening.ts';
 import { serviceRoutes } from '../../src/api/routes/service.ts';
 import { sessionRoutes } from '../../src/api/routes/session.ts';
 import { startApi } from '../../src/api/server.ts';
-import { encodeCertificates } from '../../src/codec/pem.ts';
 import { days, systemTimers } from '../../src/core/clock.ts';
 import { silentLog } from '../../src/core/log.ts';
 import { systemRandom } from '../../src/core/random.ts';
-import { createEndEntity, loopbackNames } from '../../src/pki/end-entity.ts';
 import type { KeyedChain } from '../../src/pki/issuer.ts';
-import { profiles } from '../../src/pki/profile.ts';
 import { owners, startTestApi, type TestApi } from '../support/api.ts';
-import { endEntity } from '../support/forge.ts';
+import { type Asked, askHttps, httpsPeers, pemKey } from '../support/https-peers.ts';
 import { makeIdentities } from '../support/identities.ts';
 
 const now = Date.now();
 const identities = makeIdentities(now);
-const { intermediate, named } = identities;
-
-const pemKey = ({ privateKey }: Pick<KeyedChain, 'privateKey'>): string =>
-  privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
-
-const serverIdentity = (commonName = 'api'): KeyedChain =>
-  createEndEntity({
-    issuer: intermediate,
-    profile: profiles.service,
-    subject: { organization: 'Acme', commonName },
-    altNames: loopbackNames,
-    now: now - days(1),
-    random: systemRandom,
-  });
-
-const tlsOf = (identity: KeyedChain): ApiTls => ({
-  chain: encodeCertificates([...identity.chain, intermediate.certificate.der]),
-  key: pemKey(identity),
-  clientCas: encodeCertificates(identities.anchors),
-});
-
-const client = (commonName: string, until?: number): KeyedChain => {
-  const leaf = endEntity(intermediate, 'Acme', now, {
-    subject: { organization: 'Acme', commonName },
-    ...(until && { until }),
-  });
-  return { chain: [leaf.der, intermediate.certificate.der], privateKey: leaf.privateKey };
-};
+const { named } = identities;
+const { serverIdentity, tlsOf, client } = httpsPeers(identities, now);
 const [ci, pinned, stranger] = [client('ci'), client('pinned'), client('nobody')];
 
 let api: TestApi;
@@ -69,66 +39,10 @@ beforeAll(async () => {
 
 afterAll(() => api.close());
 
-interface Answer {
-  readonly status: number;
-  // biome-ignore lint/suspicious/noExplicitAny: tests say what they expect of it
-  readonly body: any;
-  readonly setCookie: string;
-  readonly subject: string;
-}
-
-/** One request on a connection of its own, or of `agent`. */
-function ask(
+const ask = (
   identity: KeyedChain | undefined,
-  {
-    url = api.url,
-    headers = {},
-    agent = new Agent({ maxCachedSessions: 0 }),
-    send,
-    method = send === undefined ? 'GET' : 'POST',
-    path = '/api/v1/session',
-  }: {
-    method?: string;
-    path?: string;
-    url?: string;
-    headers?: Record<string, string>;
-    agent?: Agent;
-    send?: string;
-  } = {},
-): Promise<Answer> {
-  return new Promise((resolve, reject) => {
-    const call = request(
-      `${url}${path}`,
-      {
-        method,
-        ca: encodeCertificates(identities.anchors),
-        agent,
-        headers: { ...headers, ...(send !== undefined && { 'content-type': 'application/json' }) },
-        ...(identity && { cert: encodeCertificates(identity.chain), key: pemKey(identity) }),
-      },
-      (response) => {
-        const { socket } = response;
-        response.on('error', reject);
-        // A resumed session has none to show.
-        const subject =
-          'getPeerCertificate' in socket
-            ? (socket as import('node:tls').TLSSocket).getPeerCertificate().subject?.CN
-            : '';
-        let text = '';
-        response.setEncoding('utf8');
-        response.on('data', (piece: string) => {
-          text += piece;
-        });
-        response.on('end', () => {
-          const setCookie = response.headers['set-cookie']?.[0] ?? '';
-          resolve({ status: response.statusCode ?? 0, body: JSON.parse(text), setCookie, subject: String(subject) });
-        });
-      },
-    );
-    call.on('error', reject);
-    call.end(send);
-  });
-}
+  { url = api.url, path = '/api/v1/session', ...asked }: Partial<Asked> & { url?: string; path?: string } = {},
+) => askHttps(`${url}${path}`, identity, { ...asked, authorities: identities.anchors });
 
 describe('a client certificate', () => {
   it('lets its holder in as the rule for its name says', async () => {
@@ -245,11 +159,11 @@ describe('TLS of the API', () => {
     const other = await startApi({ ...options, tls: tlsOf(serverIdentity()) });
     try {
       expect((await ask(ci, { url: other.url })).subject).toBe('api');
-      expect(() => other.renewTls({ ...tlsOf(serverIdentity()), key: pemKey(ci) })).toThrow(
+      expect(() => other.prepare({ tls: { ...tlsOf(serverIdentity()), key: pemKey(ci) } })).toThrow(
         /key is that of the certificate/,
       );
       expect((await ask(ci, { url: other.url })).subject).toBe('api');
-      other.renewTls(tlsOf(serverIdentity('renewed')));
+      other.prepare({ tls: tlsOf(serverIdentity('renewed')) })();
       expect((await ask(ci, { url: other.url })).subject).toBe('renewed');
     } finally {
       await other.close();

@@ -1,63 +1,14 @@
 import { createHmac } from 'node:crypto';
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { exportJWK, exportSPKI, generateKeyPair, SignJWT } from 'jose';
+import { exportJWK, exportSPKI, SignJWT } from 'jose';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sessionRoutes } from '../../src/api/routes/session.ts';
 import { limits } from '../../src/core/limits.ts';
 import { ownerNamed } from '../../src/provision/owner.ts';
 import { startTestApi, type TestApi } from '../support/api.ts';
-
-interface Key {
-  readonly kid: string;
-  readonly alg: string;
-  readonly pair: Awaited<ReturnType<typeof generateKeyPair>>;
-}
-
-/** An OIDC issuer as far as its documents go: keys that change, and what it says of itself. */
-class TestIssuer {
-  readonly server: Server;
-  keys: readonly Key[] = [];
-  /** Overrides of the discovery document. */
-  claims: Readonly<Record<string, unknown>> = {};
-  broken = false;
-  asked = 0;
-
-  constructor() {
-    this.server = createServer(async (request, response) => {
-      this.asked++;
-      if (this.broken) return response.writeHead(500).end();
-      const keys = await Promise.all(
-        this.keys.map(async ({ kid, alg, pair }) => ({ ...(await exportJWK(pair.publicKey)), kid, alg })),
-      );
-      const body =
-        request.url === '/keys' ? { keys } : { issuer: this.url, jwks_uri: `${this.url}/keys`, ...this.claims };
-      return response.setHeader('content-type', 'application/json').end(JSON.stringify(body));
-    });
-  }
-
-  get url(): string {
-    return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}`;
-  }
-
-  async listen(): Promise<void> {
-    await new Promise<void>((resolve) => this.server.listen(0, '127.0.0.1', resolve));
-  }
-
-  close(): void {
-    this.server.closeAllConnections();
-    this.server.close();
-  }
-}
-
-const newKey = async (kid: string, alg = 'ES256'): Promise<Key> => ({
-  kid,
-  alg,
-  pair: await generateKeyPair(alg, { extractable: true }),
-});
+import { type IssuerKey, newKey, TestIssuer } from '../support/oidc-issuer.ts';
 
 const [issuer, other] = [new TestIssuer(), new TestIssuer()];
-let first: Key;
+let first: IssuerKey;
 let api: TestApi;
 
 beforeAll(async () => {
@@ -104,7 +55,7 @@ async function jwt(
     kid = key.kid,
     subject = 'alice',
   }: {
-    readonly key?: Key;
+    readonly key?: IssuerKey;
     readonly aud?: string;
     readonly iss?: string;
     readonly exp?: string | number;

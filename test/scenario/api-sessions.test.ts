@@ -158,16 +158,14 @@ describe("the dashboard's session", () => {
   it('of who has most makes room when there are too many of all', () => {
     const sessions = new SignedIn(systemRandom);
     const principal = (id: string): Principal => ({ ...someone, id });
-    const open = (id: string): string => sessions.open(principal(id), 0).value;
+    const open = (id: string): string => sessions.open({ principal: principal(id), claims: undefined }, 0).value;
     const first = open('few');
     const most = Array.from({ length: limits.api.signedInEach }, () => open('most'));
     for (let n = most.length + 1; n < limits.api.signedIn; n++) open(`one ${n}`);
     open('another');
-    expect(sessions.principal(first, 1).id).toBe('few');
-    expect(() => sessions.principal(most[0] ?? '', 1)).toThrow(
-      expect.objectContaining({ code: 'api.unauthenticated' }),
-    );
-    expect(sessions.principal(most[1] ?? '', 1).id).toBe('most');
+    expect(sessions.find(first, 1).principal.id).toBe('few');
+    expect(() => sessions.find(most[0] ?? '', 1)).toThrow(expect.objectContaining({ code: 'api.unauthenticated' }));
+    expect(sessions.find(most[1] ?? '', 1).principal.id).toBe('most');
   });
 
   it('gives way to a token in the same request', async () => {

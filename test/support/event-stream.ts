@@ -1,4 +1,5 @@
-import { get, type IncomingMessage } from 'node:http';
+import { get as getHttp, type IncomingMessage } from 'node:http';
+import { get as getHttps } from 'node:https';
 
 /** One server-sent event as it came. */
 export interface SentEvent {
@@ -22,18 +23,25 @@ export interface EventClient {
 
 /**
  * Reads server-sent events as the HTML standard says (9.2.6), over a connection of its own.
+ * @param ca of the server, PEM
  * @param cutAfter cuts the connection behind so many events, whatever has come with them
  */
 export function followEvents(
   url: string,
-  { token, after, cutAfter }: { token: string; after?: string | undefined; cutAfter?: number | undefined },
+  {
+    token,
+    after,
+    cutAfter,
+    ca,
+  }: { token: string; after?: string | undefined; cutAfter?: number | undefined; ca?: string },
 ): Promise<EventClient> {
   return new Promise((resolve, reject) => {
     const headers = {
       authorization: `Bearer ${token}`,
       ...(after !== undefined && after !== '' && { 'last-event-id': after }),
     };
-    const request = get(url, { agent: false, headers }, (response) => {
+    const get = url.startsWith('https:') ? getHttps : getHttp;
+    const request = get(url, { agent: false, headers, ...(ca !== undefined && { ca }) }, (response) => {
       const events: SentEvent[] = [];
       let [text, lastEventId] = ['', after ?? ''];
       response.setEncoding('utf8').on('data', (part: string) => {

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { publicLookup } from '../../../src/cloud/public-post.ts';
+import { publicLookup } from '../../../src/cloud/public-request.ts';
 import { type Told, tellReceiver } from '../../../src/cloud/webhook-request.ts';
 import { systemTimers } from '../../../src/core/clock.ts';
 import { isPublicAddress } from '../../../src/transport/public-address.ts';

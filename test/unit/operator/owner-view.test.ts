@@ -14,9 +14,12 @@ import {
   attemptId,
   opened,
   someCredential,
+  someDelivery,
   someGroup,
   someHub,
+  someToken,
   someUuid,
+  someWebhook,
   startOfRecords,
 } from '../../support/store-records.ts';
 
@@ -71,6 +74,17 @@ describe('the view of an owner', () => {
     expect(await refusal({ hubs: [{ ...hub, ownerId: own }] })).toBe(absent);
     expect(await refusal({ hubs: [someHub(41, { ownerId: undefined, revision: 0 })] })).toBe(absent);
     expect(await refusal({ deletedHubs: [hub.id] })).toBe(absent);
+    await bench.store.commit({
+      tokens: [someToken(45, { ownerId: other })],
+      webhooks: [someWebhook(46, { ownerId: other })],
+    });
+    expect(await refusal({ tokens: [someToken(47, { ownerId: other })] })).toBe(absent);
+    expect(await refusal({ tokens: [someToken(47)] })).toBe(absent);
+    expect(await refusal({ tokens: [someToken(45, { ownerId: own })] })).toBe(absent);
+    expect(await refusal({ deletedTokens: [someUuid(45)] })).toBe(absent);
+    expect(await refusal({ webhooks: [someWebhook(46, { ownerId: own, revision: 1 })] })).toBe(absent);
+    expect(await refusal({ deletedWebhooks: [someUuid(46)] })).toBe(absent);
+    expect(await refusal({ deliveries: [someDelivery(someUuid(46), '1-1')] })).toBe(absent);
     expect(await refusal({ access: [entry] })).toBe(absent);
     expect(await refusal({ deletedAccess: [entry] })).toBe(absent);
     expect((await bench.auditLines()).length).toBe(0);
@@ -213,6 +227,7 @@ describe('the view of an owner', () => {
       'addCredential',
       'appendAttempt',
       'keepAnswer',
+      'commitDeliveries',
       'copyTo',
       'close',
     ] as const;

@@ -1,23 +1,24 @@
 import { lookup } from 'node:dns';
-import { type RequestOptions, request as requestHttp } from 'node:http';
+import { type IncomingMessage, type RequestOptions, request as requestHttp } from 'node:http';
 import { request as requestHttps } from 'node:https';
 import { isPublicAddress } from '../transport/public-address.ts';
 
-export interface PostRequest {
+export interface PublicRequest {
+  readonly method: string;
   readonly headers: Readonly<Record<string, string>>;
-  readonly body: string;
+  readonly body: string | undefined;
   readonly signal: AbortSignal;
 }
 
 type Lookup = NonNullable<RequestOptions['lookup']>;
 
 /**
- * POSTs to a server of the public Internet, for somebody who must not reach what this machine reaches. The address that was
- * judged is the one that is connected to: a name that leads elsewhere a moment later changes nothing. Nothing of the answer's
- * body is read, and redirects are not followed.
- * @returns the status. @throws Error the server cannot be reached, or is none of the public Internet
+ * Asks a server of the public Internet, for somebody who must not reach what this machine reaches. The address that was judged
+ * is the one that is connected to: a name that leads elsewhere a moment later changes nothing. Redirects are not followed.
+ * @returns the answer, whose body is still to be read or destroyed
+ * @throws Error the server cannot be reached, or is none of the public Internet
  */
-export function postToPublic(url: string, { headers, body, signal }: PostRequest): Promise<number> {
+export function requestPublic(url: string, { method, headers, body, signal }: PublicRequest): Promise<IncomingMessage> {
   const target = new URL(url);
   // Addresses are not looked up.
   const literal = target.hostname.replace(/^\[|\]$/g, '');
@@ -25,14 +26,7 @@ export function postToPublic(url: string, { headers, body, signal }: PostRequest
   if (isLiteral && !isPublicAddress(literal)) return Promise.reject(new Error('not a public address'));
   const send = target.protocol === 'https:' ? requestHttps : requestHttp;
   return new Promise((resolve, reject) => {
-    const request = send(
-      target,
-      { method: 'POST', headers, signal, agent: false, lookup: publicLookup(lookup) },
-      (answer) => {
-        resolve(answer.statusCode ?? 0);
-        answer.destroy();
-      },
-    );
+    const request = send(target, { method, headers, signal, agent: false, lookup: publicLookup(lookup) }, resolve);
     request.on('error', reject);
     request.end(body);
   });
