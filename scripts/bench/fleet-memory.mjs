@@ -5,6 +5,7 @@
 import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { readScenario, runFleet, startLocalSite } from '../../dist/index.js';
+import { aligned } from './figures.mjs';
 
 /**
  * Devices that come and go before it is measured. A process grows by 60 MiB with its first few hundred, whatever they keep:
@@ -46,12 +47,7 @@ function compare(devices) {
     'MiB before',
     'MiB then',
   ];
-  const table = [head, ...rows];
-  const widths = head.map((_, at) => Math.max(...table.map((row) => row[at].length)));
-  for (const row of table) {
-    const line = row.map((cell, at) => (at === 0 ? cell.padEnd(widths[at]) : cell.padStart(widths[at])));
-    process.stdout.write(`${line.join('  ')}\n`);
-  }
+  process.stdout.write(`${aligned([head, ...rows], { numbers: true }).join('\n')}\n`);
 }
 
 function cells({ before, after }, devices) {

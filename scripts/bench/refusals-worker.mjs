@@ -1,8 +1,6 @@
 // The processes of refusals.mjs: the service, those who are refused, and the devices that are not.
-import { readdirSync, statSync } from 'node:fs';
 import { connect } from 'node:net';
 import { setPriority } from 'node:os';
-import { join } from 'node:path';
 import { parseCoapUri } from '../../dist/coap/uri.js';
 import { systemTimers } from '../../dist/core/clock.js';
 import { systemRandom } from '../../dist/core/random.js';
@@ -12,6 +10,7 @@ import { startService } from '../../dist/main.js';
 import { createDevelopmentPki, loadDevelopmentPki } from '../../dist/pki/development.js';
 import { createSecureContext } from '../../dist/secure/engine.js';
 import { dial } from '../../dist/transport/client.js';
+import { bytesUnder } from './figures.mjs';
 import { askForOwnership, clientContext, makeDevices } from './peers.mjs';
 import { serveCalls } from './worker.mjs';
 
@@ -196,11 +195,4 @@ function clientHello() {
   const bytes = Buffer.concat(association.takeOutput());
   association.abort();
   return bytes;
-}
-
-function bytesUnder(folder) {
-  const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
-  // A file of the store may go while it is looked at.
-  const size = (path) => statSync(path, { throwIfNoEntry: false })?.size ?? 0;
-  return files.reduce((total, { parentPath, name }) => total + size(join(parentPath, name)), 0);
 }

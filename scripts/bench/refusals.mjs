@@ -8,9 +8,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { developmentHub } from '../../dist/development.js';
 import { createDevelopmentPki, writeDevelopmentPki } from '../../dist/pki/development.js';
+import { aligned, mebibytes, quantile } from './figures.mjs';
+import { options } from './options.mjs';
 import { startWorker } from './worker.mjs';
 
-const { rate, seconds, json } = options(process.argv.slice(2));
+const { rate, seconds, json } = options('refusals', {
+  rate: { standard: 1000, least: 1, most: 10_000 },
+  seconds: { standard: 60, least: 1, most: 100 },
+  json: false,
+});
 /** New devices a second that provision from first boot on; and the pause of the open session between two questions, ms. */
 const arrivals = 4;
 const probeEvery = 20;
@@ -48,7 +54,6 @@ try {
 }
 
 function render({ attack, quiet, attacked, before, start, atEnd, after }) {
-  const mebibytes = (bytes) => `${(bytes / 2 ** 20).toFixed(1)} MiB`;
   const ms = (times, share) => (times.length === 0 ? '-' : quantile(times, share).toFixed(1));
   const compared = (name, key) => [
     [`${name}, p50`, `${ms(quiet[key], 0.5)} ms quiet`, `${ms(attacked[key], 0.5)} ms under attack`],
@@ -80,35 +85,7 @@ function render({ attack, quiet, attacked, before, start, atEnd, after }) {
     ...compared('one question', 'asked'),
     ['devices that failed', `${quiet.failed} quiet`, `${attacked.failed} under attack`],
   ];
-  const widths = [0, 1].map((at) => Math.max(...lines.map((line) => line[at].length)));
-  return `${lines.map((line) => line.map((cell, at) => cell.padEnd(widths[at] ?? 0)).join('  ')).join('\n')}\n`;
-}
-
-function quantile(times, share) {
-  const sorted = [...times].sort((a, b) => a - b);
-  return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))];
-}
-
-function options(given) {
-  const found = { rate: 1000, seconds: 60, json: false };
-  for (let at = 0; at < given.length; at++) {
-    if (given[at] === '--json') found.json = true;
-    else if (given[at] === '--rate') found.rate = whole(given[++at], 10_000);
-    else if (given[at] === '--seconds') found.seconds = whole(given[++at], 100);
-    else usage();
-  }
-  return found;
-}
-
-function whole(text, most) {
-  const number = Number(text);
-  if (!(Number.isInteger(number) && number >= 1 && number <= most)) usage();
-  return number;
-}
-
-function usage() {
-  process.stderr.write('refusals: known are --rate 1..10000, --seconds 1..100 and --json\n');
-  process.exit(2);
+  return `${aligned(lines).join('\n')}\n`;
 }
 
 function wait(time) {

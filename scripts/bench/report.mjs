@@ -1,4 +1,5 @@
 // From measured rounds to numbers, ratios and verdicts.
+import { median, quantile } from './figures.mjs';
 import { kinds, transports } from './measure.mjs';
 
 /** What the numbers are held against (issue 2). */
@@ -75,11 +76,3 @@ export function report({ machine, cpu, storm, memory }) {
 }
 
 const row = (name, numbers) => ({ name, ...numbers, met: numbers[numbers.against] <= numbers.target });
-
-const quantile = (sorted, q) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * q))];
-
-const median = (values) =>
-  quantile(
-    values.toSorted((a, b) => a - b),
-    0.5,
-  );

@@ -11,9 +11,14 @@ import { createInterface } from 'node:readline';
 import { chromium } from 'playwright-core';
 import { developmentHub } from '../../dist/development.js';
 import { createDevelopmentPki, writeDevelopmentPki } from '../../dist/pki/development.js';
+import { aligned, bytesUnder, mebibytes, quantile } from './figures.mjs';
+import { options } from './options.mjs';
 import { startWorker } from './worker.mjs';
 
-const { minutes, rate } = options(process.argv.slice(2));
+const { minutes, rate } = options('soak', {
+  minutes: { standard: 30, least: 0.5, most: 500, parts: true },
+  rate: { standard: 50, least: 1, most: 500 },
+});
 /** The devices' process is called for so long at a time, s. */
 const slice = 30;
 
@@ -46,10 +51,10 @@ try {
     const cells = [
       `${seconds} s`,
       `${provisioned} devices`,
-      mib(rss),
-      `heap ${mib(heap)}`,
-      `disk ${mib(disk)}`,
-      `tab ${mib(tab)}`,
+      mebibytes(rss, 0),
+      `heap ${mebibytes(heap, 0)}`,
+      `disk ${mebibytes(disk, 0)}`,
+      `tab ${mebibytes(tab, 0)}`,
     ];
     process.stderr.write(`${cells.join('  ')}\n`);
   }
@@ -113,10 +118,9 @@ async function report({ samples, times, failed, live, complaints, data, token })
     if (level >= 40 && wrong.length < 5) wrong.push(line);
     for (const [name, text] of secrets) if (line.includes(text)) leaked.add(name);
   }
-  const sorted = times.toSorted((a, b) => a - b);
-  const ms = (share) => `${sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))]?.toFixed(1)} ms`;
+  const ms = (share) => `${quantile(times, share)?.toFixed(1)} ms`;
   const at = (share) => samples[Math.min(samples.length - 1, Math.floor(share * samples.length))];
-  const over = (key) => [0.1, 0.25, 0.5, 0.75, 1].map((share) => mib(at(share)[key])).join(', ');
+  const over = (key) => [0.1, 0.25, 0.5, 0.75, 1].map((share) => mebibytes(at(share)[key], 0)).join(', ');
   const lines = [
     [
       'provisioned',
@@ -135,8 +139,7 @@ async function report({ samples, times, failed, live, complaints, data, token })
     ['dashboard', `${live}; ${complaints.length} complaints ${complaints.slice(0, 3).join(' | ')}`],
     ...wrong.map((line) => ['warning or error', line]),
   ];
-  const width = Math.max(...lines.map(([name]) => name.length));
-  return `${lines.map(([name, text]) => `${name.padEnd(width)}  ${text}`).join('\n')}\n`;
+  return `${aligned(lines).join('\n')}\n`;
 }
 
 /** The token, and of every private key below a folder a piece of its base64, its bytes in base64 and in hex. */
@@ -150,30 +153,6 @@ function secretsIn(data, token) {
       const hex = Buffer.from(base64, 'base64').toString('hex');
       found.push([`${file}, PEM`, body.trim().split('\n')[0]], [`${file}, base64`, base64], [`${file}, hex`, hex]);
     }
-  }
-  return found;
-}
-
-function bytesUnder(path) {
-  const stat = statSync(path, { throwIfNoEntry: false });
-  if (!stat?.isDirectory()) return stat?.size ?? 0;
-  return readdirSync(path).reduce((sum, name) => sum + bytesUnder(join(path, name)), 0);
-}
-
-function mib(bytes) {
-  return `${(bytes / 2 ** 20).toFixed(0)} MiB`;
-}
-
-function options(given) {
-  const found = { minutes: 30, rate: 50 };
-  for (let at = 0; at < given.length; at += 2) {
-    const value = Number(given[at + 1]);
-    const name = { '--minutes': 'minutes', '--rate': 'rate' }[given[at]];
-    if (name === undefined || !(value > 0 && value <= 500)) {
-      process.stderr.write('soak: known are --minutes and --rate (devices a second), up to 500\n');
-      process.exit(2);
-    }
-    found[name] = value;
   }
   return found;
 }

@@ -1,4 +1,5 @@
 // The report for people.
+import { aligned } from './figures.mjs';
 
 export function render({ machine, operations, cpu, traffic, storm, memory }) {
   const verdict = (met) => (met ? 'met' : 'MISSED');
@@ -68,11 +69,8 @@ export function render({ machine, operations, cpu, traffic, storm, memory }) {
 const ms = (value) => (value === undefined ? '' : value.toFixed(3));
 const times = (value) => (value === undefined ? '' : value.toFixed(2));
 
-/** First column to the left, the others to the right. */
 function table(head, rows) {
-  const all = [head, ...rows];
-  const widths = head.map((_, column) => Math.max(...all.map((cells) => cells[column].length)));
-  const line = (cells) =>
-    cells.map((cell, column) => (column === 0 ? cell.padEnd(widths[0]) : cell.padStart(widths[column]))).join('  ');
-  return [line(head), widths.map((width) => '-'.repeat(width)).join('  '), ...rows.map(line), ''].join('\n');
+  const [names, ...lines] = aligned([head, ...rows], { numbers: true });
+  const width = Math.max(...[names, ...lines].map((line) => line.length));
+  return [names, '-'.repeat(width), ...lines, ''].join('\n');
 }
