@@ -1,11 +1,11 @@
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { AuthenticationSettings } from './api/authentication.ts';
-import type { ApiTls, ListenOptions } from './api/listening.ts';
+import { confined } from './api/confined.ts';
+import type { ListenOptions } from './api/listening.ts';
 import { firstToken } from './api/local-tokens.ts';
-import type { Principal } from './api/route.ts';
 import { routes } from './api/routes/index.ts';
-import { type Api, startApi } from './api/server.ts';
+import { type Api, type ApiMaterial, startApi } from './api/server.ts';
 import type { BackupReport } from './backup.ts';
 import { createWebhookDeliverer } from './cloud/webhooks.ts';
 import type { Timers } from './core/clock.ts';
@@ -13,8 +13,6 @@ import { failure } from './core/errors.ts';
 import type { Log } from './core/log.ts';
 import type { RandomSource } from './core/random.ts';
 import type { Observers } from './observers.ts';
-import { createOperations } from './operator/local-operations.ts';
-import { ownerView } from './operator/owner-view.ts';
 import type { Readiness } from './ops/health.ts';
 import { createMetrics, type MetricsSources } from './ops/metrics.ts';
 import type { Provisioner } from './provision/session.ts';
@@ -29,7 +27,7 @@ export interface SurfaceOptions extends ListenOptions {
   readonly openMetrics?: boolean;
   /** Whether who is bound to an owner says what its groups know devices by; default: only admins of everything do. */
   readonly ownersAttest?: boolean;
-  /** Whether webhooks of owners may be anywhere that this machine reaches; default: on the public Internet only. */
+  /** Whether what owners write may lead anywhere that this machine reaches; default: to the public Internet only. */
   readonly ownersReachPrivate?: boolean;
   /** Folder of the built dashboard; default: the one of this package. */
   readonly web?: string;
@@ -59,8 +57,12 @@ export interface Surfaces {
   readonly url: string;
   /** An admin's token, told this once; undefined: there are other ways in already. */
   readonly token: string | undefined;
-  /** @throws FirstbootError service.config; the present certificate stays then */
-  renewTls(tls: ApiTls): void;
+  /**
+   * Judges other certificates and rules of who may come in.
+   * @returns puts them in force, and says what has changed, a line each
+   * @throws FirstbootError service.config
+   */
+  prepare(next: ApiMaterial): () => readonly string[];
   /** Ends event streams, waits for requests that are under way, and frees the port. */
   close(): Promise<void>;
 }
@@ -77,8 +79,6 @@ export async function startSurfaces(options: SurfaceOptions, deps: SurfaceDeps):
   try {
     const now = (): number => timers.now();
     const { authentication = {}, ownersAttest, ...listen } = options;
-    const viewOf = ({ ownerId }: Principal): Store =>
-      ownerId === undefined ? store : ownerView(store, ownerId, { ownersAttest });
     const invites = (authentication.oidc ?? []).length === 0;
     const { reload } = deps;
     const api: Api = await startApi({
@@ -87,18 +87,15 @@ export async function startSurfaces(options: SurfaceOptions, deps: SurfaceDeps):
       authentication,
       routes,
       store,
-      storeFor: viewOf,
-      operationsFor: (principal) =>
-        createOperations({
-          store: viewOf(principal),
-          now,
-          actor: { kind: 'operator', name: principal.name, from: principal.from },
-          random,
-          policyChanged: deps.policyChanged,
-          authority: deps.authorityFolder,
-          authorityChanged: reload && (async () => void (await reload(rollOver))),
-          ownerId: principal.ownerId,
-        }),
+      ...confined({
+        store,
+        ownersAttest,
+        now,
+        random,
+        policyChanged: deps.policyChanged,
+        authority: deps.authorityFolder,
+        authorityChanged: reload && (async () => void (await reload(rollOver))),
+      }),
       secretsFolder: join(deps.data, 'secrets'),
       health: deps.readiness,
       openAttempts: () => provisioner.openAttempts,
@@ -118,12 +115,23 @@ export async function startSurfaces(options: SurfaceOptions, deps: SurfaceDeps):
       log,
       version,
     });
+    let present: ApiMaterial = options;
     // Not before it listens: a token of a start that failed would be told to nobody.
     const token = invites ? await firstToken(store, { now: now(), random, actor: itself }) : undefined;
     return {
       url: api.url,
       token,
-      renewTls: (tls) => api.renewTls(tls),
+      prepare: (next) => {
+        const renew = api.prepare(next);
+        return () => {
+          renew();
+          const { tls = present.tls } = next;
+          const after = { ...next, tls: present.tls && tls };
+          const effects = changesOf(present, after);
+          present = after;
+          return effects;
+        };
+      },
       close: async () => {
         await api.close();
         await webhooks.stop();
@@ -137,6 +145,19 @@ export async function startSurfaces(options: SurfaceOptions, deps: SurfaceDeps):
 
 const itself: Actor = { kind: 'service', name: 'firstboot', from: 'first start' };
 const rollOver: Actor = { kind: 'service', name: 'firstboot', from: 'roll-over of the authority' };
+
+function changesOf(before: ApiMaterial, after: ApiMaterial): readonly string[] {
+  const differ = (part: (of: ApiMaterial) => unknown): boolean =>
+    JSON.stringify(part(before)) !== JSON.stringify(part(after));
+  return [
+    ...(differ(({ tls }) => [tls?.chain, tls?.key]) ? ['the API shows another certificate'] : []),
+    ...(differ(({ tls }) => tls?.clientCas) ? ['the API takes client certificates of other authorities'] : []),
+    ...(differ(({ authentication }) => authentication?.oidc ?? []) ? ['the API takes JWTs by other rules'] : []),
+    ...(differ(({ authentication }) => authentication?.certificates ?? [])
+      ? ['the API takes client certificates by other rules']
+      : []),
+  ];
+}
 
 /** @throws FirstbootError operator.input */
 function checkedName(name: string): string {

@@ -45,9 +45,9 @@ export async function firstToken(
   const [id, name, role] = [uuidV4(random), 'admin', 'admin'] as const;
   const text = newTokenText(id, random);
   const detail = { name, role, ownerId: null, expiresAt: null };
-  await store.commit({ audit: { at: now, actor, action: 'token.create', target: `token ${id}`, detail } });
-  const row = { id, name, role, ownerId: undefined, createdAt: now, expiresAt: undefined };
-  await store.tokens.put({ ...row, hash: tokenHash(text) });
+  const row = { id, name, role, ownerId: undefined, hash: tokenHash(text), createdAt: now, expiresAt: undefined };
+  const audit = { at: now, actor, action: 'token.create', target: `token ${id}`, detail };
+  await store.commit({ tokens: [row], audit });
   return text;
 }
 

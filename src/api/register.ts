@@ -19,7 +19,6 @@ import {
 import { routerPath } from './paths.ts';
 import type { Principal } from './principal.ts';
 import { requestText, requireLength } from './request-text.ts';
-import { requireRole } from './roles.ts';
 import type { Call, Reply, Route } from './route.ts';
 import type { ApiService } from './service.ts';
 import { type QueryText, type RouteChecks, routeChecks } from './validation.ts';
@@ -66,6 +65,13 @@ interface Answer extends AnswerToKeep {
   readonly replayed: boolean;
 }
 
+/** A change that is done once for its key, however often it comes. */
+interface KeyedChange {
+  readonly key: string;
+  readonly principal: Principal;
+  readonly digest: RequestDigest;
+}
+
 class ServedRoute {
   private readonly route: Route;
   private readonly deps: RegisterDeps;
@@ -80,10 +86,7 @@ class ServedRoute {
   /** @throws FirstbootError api.*, request.too-large */
   async admit(request: FastifyRequest): Promise<void> {
     const { role, unbound, consumes } = this.route;
-    if (role !== undefined) {
-      const caller = await this.deps.door.enter(request);
-      requireRole(caller.principal, { role, unbound });
-    }
+    if (role !== undefined) await this.deps.door.enter(request, { role, unbound });
     requireLength(request.headers['content-length'], consumes ? limits.api.importBytes : limits.api.requestBytes);
   }
 
@@ -91,9 +94,12 @@ class ServedRoute {
     const gone = new AbortController();
     reply.raw.once('close', () => gone.abort());
     const caller = this.deps.door.callerOf(request);
-    const digest = requestDigest(request.method, request.url, request.headers['content-type'] ?? '');
-    const call = this.callOf(request, caller, { digest, gone: AbortSignal.any([gone.signal, this.deps.draining]) });
-    const answer = await this.once(request, caller, call, digest);
+    const keyed = keyedChange(request, caller);
+    const call = this.callOf(request, caller, {
+      digest: keyed?.digest,
+      gone: AbortSignal.any([gone.signal, this.deps.draining]),
+    });
+    const answer = await (keyed ? this.once(keyed, call) : this.do(call));
     if (answer.reply?.body instanceof Readable) this.watch(request, answer.reply.body, gone);
     return this.send(request, reply, answer);
   }
@@ -101,7 +107,7 @@ class ServedRoute {
   private callOf(
     request: FastifyRequest,
     caller: Caller | undefined,
-    { digest, gone }: { readonly digest: RequestDigest; readonly gone: AbortSignal },
+    { digest, gone }: { readonly digest: RequestDigest | undefined; readonly gone: AbortSignal },
   ): ErasedCall {
     const { door, operationsFor, storeFor, service, timers } = this.deps;
     const { consumes, conditional = false } = this.route;
@@ -114,7 +120,7 @@ class ServedRoute {
     const query = this.checks.query(request.query as QueryText);
     if (consumes && request.body === undefined) throw noBody(consumes);
     const body = consumes ? undefined : this.checks.body(request.body);
-    if (!consumes) digest.update(JSON.stringify(body) ?? '');
+    if (!consumes) digest?.update(JSON.stringify(body) ?? '');
     const ifMatch = readIfMatch(ifMatchHeader);
     if (ifMatch !== undefined && !conditional && changes(request)) {
       throw failure('request.malformed', { at: 'header.if-match' }, 'this does not go by a revision: leave it out');
@@ -123,7 +129,7 @@ class ServedRoute {
       params,
       query,
       body,
-      stream: consumes ? requestText(request.body as Readable, (piece) => digest.update(piece)) : nothing(),
+      stream: consumes ? requestText(request.body as Readable, (piece) => digest?.update(piece)) : nothing(),
       get principal() {
         return requireCaller(caller).principal;
       },
@@ -144,15 +150,8 @@ class ServedRoute {
   }
 
   /** Does what is asked, or finds that it has been done. */
-  private async once(
-    request: FastifyRequest,
-    caller: Caller | undefined,
-    call: ErasedCall,
-    digest: RequestDigest,
-  ): Promise<Answer> {
-    const key = request.headers['idempotency-key'];
-    if (typeof key !== 'string' || caller === undefined || !changes(request)) return this.do(call);
-    const begun = await this.deps.idempotency.begin(caller.principal, key);
+  private async once({ key, principal, digest }: KeyedChange, call: ErasedCall): Promise<Answer> {
+    const begun = await this.deps.idempotency.begin(principal, key);
     if (begun.type === 'kept') {
       for await (const _piece of call.stream);
       requireSameRequest(begun.request, digest);
@@ -218,8 +217,7 @@ class ServedRoute {
     if (role === undefined) return;
     const later = (): (() => void) => timers.schedule(timers.now() + limits.api.streamRecheck, look);
     const look = (): void => {
-      const judged = door.enter(request).then(({ principal }) => requireRole(principal, { role, unbound }));
-      void judged.then(
+      void door.enter(request, { role, unbound }).then(
         () => {
           if (!stream.destroyed) cancel = later();
         },
@@ -240,6 +238,12 @@ class ServedRoute {
 }
 
 type ErasedCall = Call<Readonly<Record<string, unknown>>, Readonly<Record<string, unknown>>, unknown>;
+
+function keyedChange(request: FastifyRequest, caller: Caller | undefined): KeyedChange | undefined {
+  const { 'idempotency-key': key, 'content-type': contentType = '' } = request.headers;
+  if (typeof key !== 'string' || caller === undefined || !changes(request)) return undefined;
+  return { key, principal: caller.principal, digest: requestDigest(request.method, request.url, contentType) };
+}
 
 /** A route for everybody has no business with a principal. */
 function requireCaller(caller: Caller | undefined): Caller {

@@ -7,11 +7,19 @@ export const roles = ['viewer', 'operator', 'admin'] as const satisfies readonly
 
 const atLeast = (role: Role, needed: Role): boolean => roles.indexOf(role) >= roles.indexOf(needed);
 
+/** What a principal has to be. */
+export interface Needed {
+  /** At least. */
+  readonly role: Role;
+  /** Not bound to an owner. */
+  readonly unbound?: boolean | undefined;
+}
+
+/** Whether it runs the service: the audit log, and what is wrong inside, are for nobody else. */
+export const isInsider = ({ role, ownerId }: Principal): boolean => role === 'admin' && ownerId === undefined;
+
 /** @throws FirstbootError api.forbidden */
-export function requireRole(
-  { role, ownerId }: Principal,
-  { role: needed, unbound = false }: { readonly role: Role; readonly unbound?: boolean | undefined },
-): void {
+export function requireRole({ role, ownerId }: Principal, { role: needed, unbound = false }: Needed): void {
   if (!atLeast(role, needed)) {
     throw failure('api.forbidden', { role, needed }, `use a token with the role ${needed}`);
   }

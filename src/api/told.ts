@@ -21,7 +21,23 @@ export function hubTold(hub: Hub): HubResource {
   return { ...toldHub(hub), ...(ownerId !== undefined && { ownerId }), source, revision };
 }
 
+/** What reads tell beside what is written: where it is sent back, it is not looked at. */
+export const writtenOf = <T extends { ownerId?: unknown; source?: unknown; revision?: unknown }>({
+  ownerId: _,
+  source: _source,
+  revision: _revision,
+  ...written
+}: T) => written;
+
+/** A list that always comes whole. */
+export const listTold = <Items extends readonly unknown[]>(items: Items) => ({ body: { items, next: null } });
+
 export const pageTold = <T>({ rows, next }: Page<T, string>) => ({ body: { items: rows, next: next ?? null } });
+
+export const outcomeTold = <Row, Told>(
+  { applied, effects, result }: Outcome<Row>,
+  told: (row: Row) => Told,
+): Outcome<Told> => ({ applied, effects, result: told(result) });
 
 /** The answer of a change of one row; its revision goes along once it is stored. */
 export const changeTold = <T extends { readonly revision: number }>(outcome: Outcome<T>): Reply<Outcome<T>> => ({
@@ -29,15 +45,19 @@ export const changeTold = <T extends { readonly revision: number }>(outcome: Out
   ...(outcome.applied && { revision: outcome.result.revision }),
 });
 
-/** What was sent may name files of its sender's own: principals that are bound to an owner have a folder each. */
+/** Principals that are bound to an owner have a folder each. */
+export const secretsOf = ({ ownerId }: Principal, { secretsFolder }: Pick<ApiService, 'secretsFolder'>): string =>
+  ownerId === undefined ? secretsFolder : join(secretsFolder, ownerId);
+
+/** What was sent may name files of its sender's own. */
 export const sentBy = (
   principal: Principal,
-  { secretsFolder }: ApiService,
+  service: ApiService,
   now: Millis,
   named: readonly string[] = [],
 ): SentOptions => ({
   source: 'operator',
   now,
   named,
-  secrets: principal.ownerId === undefined ? secretsFolder : join(secretsFolder, principal.ownerId),
+  secrets: secretsOf(principal, service),
 });

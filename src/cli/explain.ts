@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { Command, Option } from 'commander';
@@ -10,6 +10,7 @@ import { counted } from '../core/words.ts';
 import type { Explanation } from '../operator/explain.ts';
 import type { AttemptExplanation, ExplainQuestion } from '../operator/operations.ts';
 import { explanationLines } from './explain-view.ts';
+import { readNamed } from './named-file.ts';
 import { createOutput, exitCodes, type Output, reportFailure, shownPath } from './output.ts';
 import { atTime } from './times.ts';
 import { wrapped } from './width.ts';
@@ -156,7 +157,7 @@ const hangOf = (line: string): number => (/^ *(\d+ {2})?/.exec(line)?.[0].length
 /** The certificates of a file, DER. @throws FirstbootError command.file: with what it is instead */
 async function readChain(file: string): Promise<readonly Uint8Array[]> {
   const { decodePem } = await import('../codec/pem.ts');
-  const bytes = readBytes(file);
+  const bytes = readNamed(file);
   const unusable = (found: string, fix: string, cause?: unknown): FirstbootError =>
     failure('command.file', { file, found }, fix, cause);
   if (bytes.length > limits.config.fileCharacters) throw unusable('a file that is too large', 'give the chain alone');
@@ -178,15 +179,6 @@ async function readChain(file: string): Promise<readonly Uint8Array[]> {
     if (!(error instanceof FirstbootError) || error.code !== 'pem.malformed') throw error;
     const { line, found } = error.evidence;
     throw unusable(`${found} in line ${line}`, 'give the file whole, as the certificate authority wrote it', error);
-  }
-}
-
-function readBytes(file: string): Buffer {
-  try {
-    return readFileSync(file === '-' ? 0 : file);
-  } catch (error) {
-    const found = error instanceof Error && 'code' in error ? String(error.code) : 'unreadable';
-    throw failure('command.file', { file, found }, 'check the path and who may read it', error);
   }
 }
 

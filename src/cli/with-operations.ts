@@ -5,6 +5,7 @@ import { type Millis, systemTimers } from '../core/clock.ts';
 import { FirstbootError, failure } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
 import type { Operations } from '../operator/operations.ts';
+import { unreadable } from './named-file.ts';
 import { createOutput, exitCodes, faint, type Output, reportFailure } from './output.ts';
 import type { ServerAddress } from './remote/client.ts';
 
@@ -173,8 +174,7 @@ export function readText(file: string, most: number = limits.config.fileCharacte
   try {
     text = readFileSync(file, 'utf8');
   } catch (error) {
-    const found = error instanceof Error && 'code' in error ? String(error.code) : 'unreadable';
-    throw failure('command.file', { file, found }, 'check the path and who may read it', error);
+    throw unreadable(file, error);
   }
   if (text.length <= most) return text;
   throw failure('command.file', { file, found: 'a file that is too large' }, 'name the file that is meant');

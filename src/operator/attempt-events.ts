@@ -2,6 +2,7 @@ import { isoTime } from '../core/clock.ts';
 import { type Uuid, uuidV7Time } from '../core/ids.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { AttemptEntry, Device } from '../store/model.ts';
+import { ownerIdOf } from '../store/store.ts';
 
 /** An event without its number. */
 export interface EventDraft {
@@ -55,8 +56,7 @@ export function eventsOfEntry(
 }
 
 /** The owner whose programs are told of a device; a transfer counts at once. */
-export const ownerOfDevice = (device: Device | undefined): Uuid | undefined =>
-  device && (device.assignedOwner?.id ?? device.ownerId);
+export const ownerOfDevice = (device: Device | undefined): Uuid | undefined => device && ownerIdOf(device);
 
 /** A device that begins to wait, or whose first generation has got its first credential, does so in the decision on record. */
 function newsOfDevice(

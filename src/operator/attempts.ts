@@ -7,7 +7,7 @@ import type { Attempt, AttemptSummary, Verdict } from '../store/model.ts';
 import type { Store } from '../store/store.ts';
 import { type AttemptPeer, peerHas, peerOf } from './attempt-peer.ts';
 import { findDevice, findGroup } from './find.ts';
-import { everyAttempt, everyAttemptBy, type Page } from './scan.ts';
+import { everyAttempt, everyAttemptBy, listOf, type Page } from './scan.ts';
 
 /**
  * The attempt with this id, or the only one whose id begins so; limits.operator.idPrefix characters at least.
@@ -68,25 +68,30 @@ export async function listAttempts(
   const groupId = group === undefined ? undefined : (await findGroup(store, group)).id;
   const ownerId = owner === undefined ? undefined : ownerNamed(owner).id;
   const part = text?.toLowerCase();
-  const rows: ListedAttempt[] = [];
-  let searched = 0;
-  let last: Uuid | undefined;
+  const fits = (summary: AttemptSummary): boolean =>
+    (verdict === undefined || (summary.verdict ?? 'open') === verdict) &&
+    (code === undefined || summary.refusal?.code === code || summary.refusal?.code.startsWith(`${code}.`) === true) &&
+    (groupId === undefined || summary.groupId === groupId) &&
+    (ownerId === undefined || summary.ownerId === ownerId);
   const found = attemptsFor(store, { keyId, groupId, ownerId, code, verdict }, before);
-  for await (const summary of openedSince(found, since)) {
-    const full = rows.length >= Math.min(limit, limits.operator.listed);
-    if (last !== undefined && (full || searched === limits.operator.rowsSearched)) return { rows, next: last };
-    last = summary.id;
-    searched++;
-    const { id, verdict: ended = 'open', refusal } = summary;
-    if (verdict !== undefined && ended !== verdict) continue;
-    if (code !== undefined && refusal?.code !== code && refusal?.code.startsWith(`${code}.`) !== true) continue;
-    if (groupId !== undefined && summary.groupId !== groupId) continue;
-    if (ownerId !== undefined && summary.ownerId !== ownerId) continue;
-    const attempt = await store.attempt(id);
-    const peer = attempt && peerOf(attempt, summary.keyId);
-    if (peer && (part === undefined || peerHas(peer, part))) rows.push({ ...summary, peer });
+  const page = await listOf(withPeers(store, openedSince(found, since), fits), {
+    fits: ({ peer }) => peer !== undefined && (part === undefined || peerHas(peer, part)),
+    most: limit,
+    position: ({ summary }) => summary.id,
+  });
+  return { ...page, rows: page.rows.flatMap(({ summary, peer }) => (peer ? [{ ...summary, peer }] : [])) };
+}
+
+/** Who came, read for those that fit only: an attempt is long. */
+async function* withPeers(
+  store: Store,
+  summaries: AsyncIterable<AttemptSummary>,
+  fits: (summary: AttemptSummary) => boolean,
+): AsyncGenerator<{ readonly summary: AttemptSummary; readonly peer: AttemptPeer | undefined }> {
+  for await (const summary of summaries) {
+    const attempt = fits(summary) ? await store.attempt(summary.id) : undefined;
+    yield { summary, peer: attempt && peerOf(attempt, summary.keyId) };
   }
-  return { rows, next: undefined };
 }
 
 /** The attempts of which most is asked, by the index that is likely to have the fewest others. */

@@ -1,13 +1,12 @@
 import { toHex } from '../core/bytes.ts';
 import { days, type Millis } from '../core/clock.ts';
 import type { Uuid } from '../core/ids.ts';
-import { limits } from '../core/limits.ts';
 import { fingerprint } from '../pki/certificate.ts';
 import type { Issuer } from '../pki/issuer.ts';
 import { type AuthorityState, keyIdOf } from '../pki/roll-over.ts';
 import type { Credential } from '../store/model.ts';
 import type { Store } from '../store/store.ts';
-import { everyCredential } from './scan.ts';
+import { everyCredential, everyCredentialByEnd } from './scan.ts';
 
 /** There is one for each device: what is not asked of them is not kept in memory. */
 export type HeldCredential = Omit<Credential, 'certificate'>;
@@ -16,25 +15,22 @@ export type HeldCredential = Omit<Credential, 'certificate'>;
 export interface HeldCredentials {
   /** What each device uses: the last one it got, unless that is revoked or has expired. */
   readonly inUse: ReadonlyMap<Uuid, HeldCredential>;
-  /** By key id of the issuing authority: certificates that have not expired. */
-  readonly byIssuer: ReadonlyMap<string, { readonly live: number; readonly revoked: number; readonly lastEnd: Millis }>;
+  /** Key ids of the issuing authorities of all that has not expired, revoked or not. */
+  readonly issuers: ReadonlySet<string>;
 }
 
 /** Looks through all credentials. @throws FirstbootError service.store */
 export async function heldCredentials(store: Store, now: Millis): Promise<HeldCredentials> {
   const inUse = new Map<Uuid, HeldCredential>();
-  const byIssuer = new Map<string, { live: number; revoked: number; lastEnd: Millis }>();
+  const issuers = new Set<string>();
   for await (const { certificate: _, ...credential } of everyCredential(store)) {
     if (credential.notAfter <= now) continue;
-    const { keyId, issuerKeyId, revoked, notAfter, issuedAt } = credential;
-    const counts = byIssuer.get(issuerKeyId) ?? { live: 0, revoked: 0, lastEnd: 0 };
-    counts[revoked ? 'revoked' : 'live']++;
-    counts.lastEnd = Math.max(counts.lastEnd, notAfter);
-    byIssuer.set(issuerKeyId, counts);
+    const { keyId, issuerKeyId, revoked, issuedAt } = credential;
+    issuers.add(issuerKeyId);
     const known = inUse.get(keyId);
     if (!revoked && (known === undefined || known.issuedAt <= issuedAt)) inUse.set(keyId, credential);
   }
-  return { inUse, byIssuer };
+  return { inUse, issuers };
 }
 
 /**
@@ -55,12 +51,8 @@ export async function issuedCounts(
   for (const { issuerKeyId, count } of await store.expiryCounts({ since: now, until, revoked: true })) {
     add(issuerKeyId, count, revoked);
   }
-  for (let after: string | undefined; ; ) {
-    const range = { since: now + 1, until: tomorrow, limit: limits.operator.page };
-    const page = await store.credentialsByEnd({ ...range, ...(after !== undefined && { after }) });
-    for (const { credential } of page) add(credential.issuerKeyId, 1);
-    if (page.length < limits.operator.page) break;
-    after = page.at(-1)?.cursor;
+  for await (const { credential } of everyCredentialByEnd(store, { since: now + 1, until: tomorrow })) {
+    add(credential.issuerKeyId, 1);
   }
   const issuers = [...live.keys(), ...revoked.keys()];
   return new Map(issuers.map((id) => [id, { live: live.get(id) ?? 0, revoked: revoked.get(id) ?? 0 }]));

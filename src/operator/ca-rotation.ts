@@ -131,7 +131,7 @@ function safeFrom(after: AuthorityState, stage: RollOverStage, held: HeldCredent
 /** Issuing authorities of the past are kept as long as a certificate of theirs has not expired: it may have to be revoked. */
 function withoutUnused(state: AuthorityState, held: HeldCredentials | undefined): AuthorityState {
   if (!held) return state;
-  return { ...state, retired: state.retired.filter((issuer) => held.byIssuer.has(keyIdOf(issuer))) };
+  return { ...state, retired: state.retired.filter((issuer) => held.issuers.has(keyIdOf(issuer))) };
 }
 
 function effectsOf(before: AuthorityState, after: AuthorityState, stage: RollOverStage): readonly string[] {

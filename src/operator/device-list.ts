@@ -1,7 +1,7 @@
-import { parseUuid, type Uuid } from '../core/ids.ts';
+import { parseUuid } from '../core/ids.ts';
 import { ownerNamed } from '../provision/owner.ts';
 import type { Device, DeviceState } from '../store/model.ts';
-import type { DeviceCount, DeviceFacet, Store } from '../store/store.ts';
+import { type DeviceCount, type DeviceFacet, deviceFacets, type Store } from '../store/store.ts';
 import { findGroup, findHub } from './find.ts';
 import { everyDevice, everyDeviceBy, everyDeviceByTime, listOf, type Page } from './scan.ts';
 import { normalSerial } from './selectors.ts';
@@ -36,7 +36,7 @@ export async function listDevices(
   { after, limit }: { readonly after?: string | undefined; readonly limit: number },
 ): Promise<Page<Device, string>> {
   const facets = await facetsOf(store, filter);
-  const ofKind = (device: Device): boolean => facets.every(({ fits }) => fits(device));
+  const ofKind = (device: Device): boolean => facets.every(({ by, value }) => deviceFacets[by](device) === value);
   const named = after === undefined && text !== undefined ? await byWholeId(store, text) : undefined;
   if (named) return { rows: ofKind(named) ? [named] : [], next: undefined };
   const part = text?.toLowerCase();
@@ -61,55 +61,33 @@ export async function listDevices(
 interface Facet {
   readonly by: DeviceFacet;
   readonly value: string;
-  readonly fits: (device: Device) => boolean;
-  readonly counts: (row: DeviceCount) => boolean;
 }
 
 async function facetsOf(
   store: Store,
   { state, group, owner, hub, alarms = false }: Omit<DeviceFilter, 'text' | 'sort'>,
 ): Promise<readonly Facet[]> {
-  const groupId = group === undefined ? undefined : (await findGroup(store, group)).id;
-  const hubId = hub === undefined ? undefined : (await findHub(store, hub)).id;
-  const ownerId = owner === undefined ? undefined : ownerNamed(owner).id;
-  const facet = (by: DeviceFacet, value: Uuid | undefined, fits: Facet['fits'], counts: Facet['counts']): Facet[] =>
-    value === undefined ? [] : [{ by, value, fits, counts }];
-  return [
-    ...facet(
-      'state',
-      state,
-      (device) => device.state === state,
-      (row) => row.state === state,
-    ),
-    ...facet(
-      'group',
-      groupId,
-      (device) => device.groupId === groupId,
-      (row) => row.groupId === groupId,
-    ),
-    ...facet(
-      'hub',
-      hubId,
-      (device) => device.hubId === hubId,
-      (row) => row.hubId === hubId,
-    ),
-    ...facet(
-      'owner',
-      ownerId,
-      (device) => (device.assignedOwner?.id ?? device.ownerId) === ownerId,
-      (row) => row.ownerId === ownerId,
-    ),
-    ...facet(
-      'alarms',
-      alarms ? 'open' : undefined,
-      (device) => device.alarms.length > 0,
-      (row) => row.alarms,
-    ),
-  ];
+  const asked = [
+    { by: 'state', value: state },
+    { by: 'group', value: group === undefined ? undefined : (await findGroup(store, group)).id },
+    { by: 'hub', value: hub === undefined ? undefined : (await findHub(store, hub)).id },
+    { by: 'owner', value: owner === undefined ? undefined : ownerNamed(owner).id },
+    { by: 'alarms', value: alarms ? 'open' : undefined },
+  ] as const;
+  return asked.flatMap(({ by, value }) => (value === undefined ? [] : [{ by, value }]));
 }
 
-const sizeOf = (counts: readonly DeviceCount[], facet: Facet): number =>
-  counts.reduce((sum, row) => sum + (facet.counts(row) ? row.count : 0), 0);
+const sizeOf = (counts: readonly DeviceCount[], { by, value }: Facet): number =>
+  counts.reduce((sum, row) => sum + (countedAs[by](row) === value ? row.count : 0), 0);
+
+/** As deviceFacets has the devices that are counted. */
+const countedAs: Readonly<Record<DeviceFacet, (row: DeviceCount) => string | undefined>> = {
+  owner: ({ ownerId }) => ownerId,
+  group: ({ groupId }) => groupId,
+  state: ({ state }) => state,
+  hub: ({ hubId }) => hubId,
+  alarms: ({ alarms }) => (alarms ? 'open' : undefined),
+};
 
 /** Undefined also when the text is no whole id of anything: it may be a part of something then. */
 async function byWholeId(store: Store, text: string): Promise<Device | undefined> {

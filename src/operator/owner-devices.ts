@@ -1,6 +1,5 @@
 import { nilUuid, type Uuid } from '../core/ids.ts';
-import type { Device } from '../store/model.ts';
-import type { Store } from '../store/store.ts';
+import { deviceFacets, type Store } from '../store/store.ts';
 import { pages, quickest, step } from './owner-pages.ts';
 import type { OwnerScope } from './owner-scope.ts';
 
@@ -29,7 +28,7 @@ export function ownDevices(scope: OwnerScope): DeviceReads {
         pages(
           (behind) => devices({ ...from, ...behind, limit: step }),
           keyOf,
-          (row) => facets[by](row) === value,
+          (row) => deviceFacets[by](row) === value,
         ),
       ]);
     },
@@ -50,10 +49,3 @@ export function ownDevices(scope: OwnerScope): DeviceReads {
 }
 
 const keyOf = ({ keyId }: { readonly keyId: Uuid }): Uuid => keyId;
-
-const facets = {
-  group: ({ groupId }: Device) => groupId,
-  state: ({ state }: Device) => state,
-  hub: ({ hubId }: Device) => hubId,
-  alarms: ({ alarms }: Device) => (alarms.length > 0 ? 'open' : undefined),
-} as const;

@@ -1,7 +1,7 @@
 import type { Uuid } from '../core/ids.ts';
 import type { ApiToken, Credential, Device, EnrollmentGroup, FetchedCrl, Hub, Webhook } from '../store/model.ts';
-import type { Store, Table } from '../store/store.ts';
-import { absent, hubsOf, readable, writable } from './owner-tables.ts';
+import { ownerIdOf, type Store, type Table } from '../store/store.ts';
+import { absent, hubsOf, readable } from './owner-tables.ts';
 
 /** What of a store is of one owner: the view of it (owner-view.ts) reads and judges by this. */
 export class OwnerScope {
@@ -22,12 +22,12 @@ export class OwnerScope {
       const urls = new Set((await this.groups.list()).flatMap(({ attestation }) => attestation.x509?.crlUrls ?? []));
       return rows.filter(({ url }) => urls.has(url));
     });
-    this.tokens = writable(whole.tokens, ownerId);
-    this.webhooks = writable(whole.webhooks, ownerId);
+    this.tokens = readable(whole.tokens, async (rows) => rows.filter((row) => row.ownerId === ownerId));
+    this.webhooks = readable(whole.webhooks, async (rows) => rows.filter((row) => row.ownerId === ownerId));
   }
 
-  owns({ assignedOwner, ownerId }: Device): boolean {
-    return (assignedOwner?.id ?? ownerId) === this.ownerId;
+  owns(device: Device): boolean {
+    return ownerIdOf(device) === this.ownerId;
   }
 
   async device(keyId: Uuid): Promise<Device | undefined> {

@@ -36,28 +36,6 @@ export const hubsOf = (whole: Store, ownerId: Uuid): Table<Hub> => ({
   },
 });
 
-export function writable<T extends { readonly id: Uuid; readonly ownerId: Uuid | undefined }>(
-  table: Table<T>,
-  ownerId: Uuid,
-): Table<T> {
-  const requireOwn = async (id: Uuid): Promise<void> => {
-    const present = await table.get(id);
-    if (present && present.ownerId !== ownerId) throw absent('row', id);
-  };
-  return {
-    ...readable(table, async (rows) => rows.filter((row) => row.ownerId === ownerId)),
-    put: async (row) => {
-      if (row.ownerId !== ownerId) throw absent('row', row.id);
-      await requireOwn(row.id);
-      await table.put(row);
-    },
-    delete: async (id) => {
-      await requireOwn(id);
-      return table.delete(id);
-    },
-  };
-}
-
 /** As if it were not there. */
 export const absent = (kind: string, id: string) =>
   failure('operator.not-found', { [kind]: id }, 'list those that there are');

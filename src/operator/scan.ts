@@ -50,7 +50,7 @@ export async function* everyCredential(store: Store, after?: string): AsyncGener
 
 /** Every credential that is not revoked and ends in a time, in order of its end, with where it stands. */
 export async function* everyCredentialByEnd(
-  store: Store,
+  store: Pick<Store, 'credentialsByEnd'>,
   range: { readonly since: Millis; readonly until: Millis },
   after?: string,
 ): AsyncGenerator<Awaited<ReturnType<Store['credentialsByEnd']>>[number]> {
@@ -116,12 +116,12 @@ export async function* everyAttempt(
 export async function* everyDelivery(
   store: Pick<Store, 'deliveries'>,
   webhookId: Uuid,
-  { dead }: { readonly dead?: boolean } = {},
+  { dead, after }: { readonly dead?: boolean | undefined; readonly after?: string | undefined } = {},
 ): AsyncGenerator<Delivery> {
   const which = { webhookId, ...(dead !== undefined && { dead }) };
   const read = (from: string | undefined, limit: number) =>
     store.deliveries({ ...which, limit, ...(from !== undefined && { after: from }) });
-  yield* paged(read, ({ event }) => event.id, undefined);
+  yield* paged(read, ({ event }) => event.id, after);
 }
 
 export interface Page<T, P> {

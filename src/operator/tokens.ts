@@ -7,8 +7,8 @@ import type { RandomSource } from '../core/random.ts';
 import { ownerNamed } from '../provision/owner.ts';
 import type { ApiToken } from '../store/model.ts';
 import type { Store } from '../store/store.ts';
-import type { OperatorDeps, Outcome } from './change.ts';
-import type { ListedToken, TokenRequest } from './operations.ts';
+import { carryOut, type OperatorDeps, type Outcome } from './change.ts';
+import type { DryRun, ListedToken, TokenRequest } from './operations.ts';
 import { isPlainText } from './selectors.ts';
 import { newTokenText, tokenHash } from './token-text.ts';
 
@@ -25,18 +25,28 @@ export async function listTokens(store: Pick<Store, 'tokens'>): Promise<readonly
 export async function createToken(
   deps: OperatorDeps & { readonly random: RandomSource },
   request: TokenRequest,
-  { dryRun = false }: { readonly dryRun?: boolean | undefined } = {},
+  options: DryRun = {},
 ): Promise<Outcome<ListedToken & { readonly token: string }>> {
-  const { store, now, actor, random } = deps;
-  const row = await newRow(store, request, { now: now(), random });
-  const effects = [effectOf(row)];
-  if (dryRun) return { applied: false, effects, result: { ...listed(row), token: '' } };
-  const token = newTokenText(row.id, random);
-  // The line first: a token without one would be worse than a line about a token that nobody was told.
-  const detail = { name: row.name, role: row.role, ownerId: row.ownerId ?? null, expiresAt: row.expiresAt ?? null };
-  await store.commit({ audit: { at: now(), actor, action: 'token.create', target: `token ${row.id}`, detail } });
-  await store.tokens.put({ ...row, hash: tokenHash(token) });
-  return { applied: true, effects, result: { ...listed(row), token } };
+  const { store, now, random } = deps;
+  const id = uuidV4(random);
+  const token = newTokenText(id, random);
+  const outcome = await carryOut(
+    deps,
+    async () => {
+      const row: ApiToken = { ...(await newToken(store, request, now())), id, hash: tokenHash(token) };
+      const { name, role, ownerId = null, expiresAt = null } = row;
+      return {
+        action: 'token.create',
+        target: `token ${id}`,
+        detail: { name, role, ownerId, expiresAt },
+        changes: { tokens: [row] },
+        effects: [effectOf(row)],
+        result: listed(row),
+      };
+    },
+    options,
+  );
+  return { ...outcome, result: { ...outcome.result, token: outcome.applied ? token : '' } };
 }
 
 /**
@@ -44,19 +54,23 @@ export async function createToken(
  * @param which id or name
  * @throws FirstbootError operator.not-found
  */
-export async function revokeToken(
-  { store, now, actor }: OperatorDeps,
-  which: string,
-  { dryRun = false }: { readonly dryRun?: boolean | undefined } = {},
-): Promise<Outcome<ListedToken>> {
-  const row = await findToken(store, which);
-  const effects = [`token ${row.name} (${row.role}) is of no use any more`];
-  if (dryRun) return { applied: false, effects, result: listed(row) };
-  const removed = await store.tokens.delete(row.id);
-  const detail = { name: row.name, role: row.role };
-  if (removed)
-    await store.commit({ audit: { at: now(), actor, action: 'token.revoke', target: `token ${row.id}`, detail } });
-  return { applied: removed, effects, result: listed(row) };
+export function revokeToken(deps: OperatorDeps, which: string, options: DryRun = {}): Promise<Outcome<ListedToken>> {
+  return carryOut(
+    deps,
+    async () => {
+      const row = await findToken(deps.store, which);
+      const { id, name, role } = row;
+      return {
+        action: 'token.revoke',
+        target: `token ${id}`,
+        detail: { name, role },
+        changes: { deletedTokens: [id] },
+        effects: [`token ${name} (${role}) is of no use any more`],
+        result: listed(row),
+      };
+    },
+    options,
+  );
 }
 
 async function findToken(store: Pick<Store, 'tokens'>, which: string): Promise<ApiToken> {
@@ -67,11 +81,11 @@ async function findToken(store: Pick<Store, 'tokens'>, which: string): Promise<A
   throw failure('operator.not-found', { token: which.slice(0, limits.api.name) }, '`firstboot token list` shows them');
 }
 
-async function newRow(
+async function newToken(
   store: Pick<Store, 'tokens'>,
   { name, role, owner, expiresAt }: TokenRequest,
-  { now, random }: { readonly now: Millis; readonly random: RandomSource },
-): Promise<ApiToken> {
+  now: Millis,
+): Promise<Omit<ApiToken, 'id' | 'hash'>> {
   if (name === '' || name.length > limits.api.name || !isPlainText(name)) {
     throw failure('operator.input', { field: 'name' }, `write one line of 1 to ${limits.api.name} characters`);
   }
@@ -90,7 +104,7 @@ async function newRow(
     throw failure('operator.conflict', { tokens: rows.length }, 'revoke tokens that nobody uses any more');
   }
   const ownerId: Uuid | undefined = owner === undefined ? undefined : ownerNamed(owner.trim()).id;
-  return { id: uuidV4(random), name, role, ownerId, hash: '', createdAt: now, expiresAt };
+  return { name, role, ownerId, createdAt: now, expiresAt };
 }
 
 const listed = ({ id, name, role, ownerId, createdAt, expiresAt }: ApiToken): ListedToken => ({

@@ -7,8 +7,8 @@ import type { Delivery, Webhook } from '../store/model.ts';
 import type { Store } from '../store/store.ts';
 import { asStored, carryOut, type OperatorDeps, type Outcome, type RowOptions, requireRevision } from './change.ts';
 import { differences } from './difference.ts';
-import type { ListPage, WebhookRequest, WebhookView } from './operations.ts';
-import { everyDelivery, type Page } from './scan.ts';
+import type { DryRun, ListPage, WebhookRequest, WebhookView } from './operations.ts';
+import { everyDelivery, firstOf, type Page } from './scan.ts';
 import { isPlainText } from './selectors.ts';
 
 type Hooks = Pick<Store, 'webhooks' | 'deliveries'>;
@@ -111,48 +111,49 @@ export async function listDeliveries(
   which: string,
   { dead, after, limit }: ListPage & { readonly dead?: boolean },
 ): Promise<Page<Delivery, string>> {
-  const { id: webhookId } = await findWebhook(store, which);
-  const filter = { ...(dead !== undefined && { dead }), ...(after !== undefined && { after }) };
-  const rows = await store.deliveries({ webhookId, ...filter, limit: limit + 1 });
-  const page = rows.slice(0, limit);
-  return { rows: page, next: rows.length > limit ? page.at(-1)?.event.id : undefined };
+  const { id } = await findWebhook(store, which);
+  return firstOf(everyDelivery(store, id, { dead, after }), {
+    fits: () => true,
+    most: limit,
+    position: ({ event }) => event.id,
+  });
 }
 
 /**
  * Tries dead letters again: one, or all. The outcome says how many.
  * @throws FirstbootError operator.not-found (also: this event is no dead letter of it)
  */
-export async function redeliver(
+export function redeliver(
   deps: OperatorDeps,
   which: string,
-  { event, dryRun = false }: { readonly event?: string | undefined; readonly dryRun?: boolean | undefined },
+  { event, ...options }: { readonly event?: string | undefined } & DryRun,
 ): Promise<Outcome<number>> {
-  const { store, now, actor } = deps;
-  const webhook = await findWebhook(store, which);
-  const effects = (n: number): string[] =>
-    n === 0 ? [] : [`${n} dead letters of webhook ${webhook.name} are tried again`];
-  let count = 0;
-  let lot: Delivery[] = [];
-  const again = async (): Promise<void> => {
-    count += lot.length;
-    if (!dryRun && lot.length > 0) await store.commitDeliveries({ webhookId: webhook.id, put: lot });
-    lot = [];
-  };
-  for await (const letter of everyDelivery(store, webhook.id, { dead: true })) {
-    if (event !== undefined && letter.event.id !== event) continue;
-    lot.push({ ...letter, attempts: 0, dueAt: now() });
-    if (lot.length >= limits.operator.page) await again();
-  }
-  await again();
-  if (event !== undefined && count === 0) {
-    const fix = '`firstboot webhook deliveries --dead` shows them';
-    throw failure('operator.not-found', { webhook: webhook.name, event: event.slice(0, limits.policy.text) }, fix);
-  }
-  if (dryRun || count === 0) return { applied: false, effects: effects(count), result: count };
-  const detail = { name: webhook.name, count, ...(event !== undefined && { event }) };
-  const target = `webhook ${webhook.id}`;
-  await store.commit({ audit: { at: now(), actor, action: 'webhook.redeliver', target, detail } });
-  return { applied: true, effects: effects(count), result: count };
+  const { store, now } = deps;
+  return carryOut(
+    deps,
+    async () => {
+      const { id, name } = await findWebhook(store, which);
+      const again: Delivery[] = [];
+      // There are limits.webhooks.dead of them at most.
+      for await (const letter of everyDelivery(store, id, { dead: true })) {
+        if (event === undefined || letter.event.id === event) again.push({ ...letter, attempts: 0, dueAt: now() });
+      }
+      const count = again.length;
+      if (event !== undefined && count === 0) {
+        const fix = '`firstboot webhook deliveries --dead` shows them';
+        throw failure('operator.not-found', { webhook: name, event: event.slice(0, limits.policy.text) }, fix);
+      }
+      return {
+        action: 'webhook.redeliver',
+        target: `webhook ${id}`,
+        detail: { name, count, ...(event !== undefined && { event }) },
+        changes: { deliveries: again },
+        effects: count === 0 ? [] : [`${count} dead letters of webhook ${name} are tried again`],
+        result: count,
+      };
+    },
+    options,
+  );
 }
 
 /** @throws FirstbootError operator.not-found, operator.ambiguous: owners may have chosen the same name */

@@ -12,6 +12,7 @@ import {
 import { oids } from '../codec/oid.ts';
 import { fromHex } from '../core/bytes.ts';
 import type { Millis } from '../core/clock.ts';
+import { type CrlReason, reasonCodes } from './crl-reason.ts';
 import { encodeAuthorityKeyId, encodeExtension } from './extension.ts';
 import type { Issuer } from './issuer.ts';
 import { parsePublicKey, subjectKeyIdOf } from './public-key.ts';
@@ -24,19 +25,6 @@ export interface RevokedCertificate {
   /** Default: unspecified, which is left out, as it should be (RFC 5280 §5.3.1). */
   readonly reason?: CrlReason;
 }
-
-/** CRLReason (RFC 5280 §5.3.1), as far as it is for end entities and complete lists. */
-const reasonCodes = {
-  unspecified: 0,
-  keyCompromise: 1,
-  affiliationChanged: 3,
-  superseded: 4,
-  cessationOfOperation: 5,
-  certificateHold: 6,
-  privilegeWithdrawn: 9,
-} as const;
-
-export type CrlReason = keyof typeof reasonCodes;
 
 export interface CrlOptions {
   readonly issuer: Issuer;

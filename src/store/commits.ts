@@ -8,10 +8,10 @@ import type { DeliveryLog } from './delivery-log.ts';
 import type { DeviceIndex } from './device-index.ts';
 import type { DeviceRecords } from './device-records.ts';
 import { keys, put, type WriteOp } from './medium.ts';
-import type { AuditEntry, EnrollmentGroup, Hub, Webhook } from './model.ts';
+import type { ApiToken, AuditEntry, EnrollmentGroup, Hub, Webhook } from './model.ts';
 import type { Rows } from './rows.ts';
 import type { StoreChanges } from './store.ts';
-import type { MemoryTable } from './tables.ts';
+import type { MemoryTable, TableWrites } from './tables.ts';
 
 /** Told of each line of the audit log once it is written, with the changes that it is about. */
 export type AuditListener = (entry: AuditEntry, changes: StoreChanges) => void;
@@ -21,6 +21,7 @@ export interface CommitsDeps {
   readonly groups: MemoryTable<EnrollmentGroup>;
   readonly hubs: MemoryTable<Hub>;
   readonly webhooks: MemoryTable<Webhook>;
+  readonly tokens: MemoryTable<ApiToken>;
   readonly deliveries: DeliveryLog;
   readonly lists: AccessLists;
   readonly devices: DeviceRecords;
@@ -70,6 +71,7 @@ export class Commits {
     const groupChange = this.parts.groups.change(groups, deletedGroups);
     const hubChange = this.parts.hubs.change(hubs, deletedHubs);
     const webhookChange = this.parts.webhooks.change(webhooks, deletedWebhooks);
+    const tokenChange = this.tokenChange(changes);
     const decided = [
       devices.changes(changes.devices ?? [], counters),
       credentials.additions(changes.newCredentials ?? [], counters),
@@ -77,6 +79,8 @@ export class Commits {
       groupChange?.ops,
       hubChange?.ops,
       webhookChange?.ops,
+      deliveries.additions(changes.deliveries ?? []),
+      tokenChange?.ops,
     ];
     if (decided.includes(undefined)) return false;
     const line = audit && auditLog.addition(audit);
@@ -95,10 +99,17 @@ export class Commits {
     groupChange?.follow();
     hubChange?.follow();
     webhookChange?.follow();
+    tokenChange?.follow();
     for (const id of deletedWebhooks) await deliveries.forget(id, []);
     lists.follow(changes.access ?? [], changes.deletedAccess ?? []);
     if (line) onAudit?.(line.entry, changes);
     return true;
+  }
+
+  /** Tokens have no revision: of two who delete one, only the first has done it. */
+  private tokenChange({ tokens = [], deletedTokens = [] }: StoreChanges): TableWrites | undefined {
+    const known = deletedTokens.every((id) => this.parts.rows.latest(keys.token(id)) !== undefined);
+    return known ? this.parts.tokens.writes(tokens, deletedTokens) : undefined;
   }
 }
 

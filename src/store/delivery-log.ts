@@ -20,19 +20,24 @@ export class DeliveryLog {
   }
 
   async commit({ webhookId, cursor, put: changed = [], remove = [] }: DeliveryChange): Promise<void> {
-    if (this.rows.latest(keys.webhook(webhookId)) === undefined) return;
-    const gone = [...changed.map(({ event }) => event.id), ...remove].flatMap((id) => placesOf(webhookId, id));
-    // In order: what is put stays, whatever is removed with it.
-    const ops = new Map<string, WriteOp>(gone.map((key) => [key, del(key)]));
-    for (const delivery of changed) {
-      const key = (delivery.dueAt === undefined ? keys.deadLetter : keys.delivery)(
-        webhookId,
-        placeOf(delivery.event.id),
-      );
-      ops.set(key, put(key, JSON.stringify(delivery)));
-    }
+    const added = this.known(webhookId) ? this.additions(changed) : undefined;
+    if (added === undefined) return;
+    const gone = remove.flatMap((id) => placesOf(webhookId, id)).map((key) => del(key));
     const moved = cursor === undefined ? [] : [put(keys.webhookCursor(webhookId), cursor)];
-    if (ops.size + moved.length > 0) await this.rows.write([...ops.values(), ...moved], true);
+    // In order: what is put stays, whatever is removed with it.
+    const ops = [...gone, ...added, ...moved];
+    if (ops.length > 0) await this.rows.write(ops, true);
+  }
+
+  /** What to write for deliveries that are new, or take the place of others; undefined when a webhook is not there (any more). */
+  additions(deliveries: readonly Delivery[]): readonly WriteOp[] | undefined {
+    if (![...new Set(deliveries.map(({ webhookId }) => webhookId))].every((id) => this.known(id))) return undefined;
+    return deliveries.flatMap((delivery) => {
+      const { webhookId, event, dueAt } = delivery;
+      const key = (dueAt === undefined ? keys.deadLetter : keys.delivery)(webhookId, placeOf(event.id));
+      const others = placesOf(webhookId, event.id).filter((place) => place !== key);
+      return [...others.map((place) => del(place)), put(key, JSON.stringify(delivery))];
+    });
   }
 
   async page({ webhookId, dead, after, limit }: DeliveryPage): Promise<readonly Delivery[]> {
@@ -46,6 +51,10 @@ export class DeliveryLog {
     );
     const inOrder = found.flat().sort(([a], [b]) => (lastPart(a) < lastPart(b) ? -1 : 1));
     return inOrder.slice(0, limit).map(([, text]) => JSON.parse(text) as Delivery);
+  }
+
+  private known(webhookId: Uuid): boolean {
+    return this.rows.latest(keys.webhook(webhookId)) !== undefined;
   }
 
   /** What there is about a webhook that is deleted with `last`. */

@@ -3,7 +3,7 @@ import { type Counters, reindexed } from './counters.ts';
 import { keys, lastPart, under, type WriteOp } from './medium.ts';
 import type { Device, DeviceState } from './model.ts';
 import { parse, type Rows } from './rows.ts';
-import type { DeviceCount, DeviceFacet, Store } from './store.ts';
+import { type DeviceCount, type DeviceFacet, deviceFacets, ownerIdOf, type Store } from './store.ts';
 
 /** Finds devices by what they are and by when they came, and counts them: a page costs what it holds, a count nothing. */
 export class DeviceIndex {
@@ -73,7 +73,7 @@ export class DeviceIndex {
 /** Under which keys the indexes have a device. */
 export function indexKeys(device: Device): readonly string[] {
   const found = facets.flatMap((facet) => {
-    const value = facetOf[facet](device);
+    const value = deviceFacets[facet](device);
     return value === undefined ? [] : [keys.deviceBy(facet, value, device.keyId)];
   });
   return [...found, ...timeKeys(device)];
@@ -110,16 +110,6 @@ function kindOf([key, count]: readonly [key: string, count: string]): DeviceCoun
   };
 }
 
-const ownerIdOf = ({ assignedOwner, ownerId }: Device): string => assignedOwner?.id ?? ownerId;
-
 const open = 'open';
 
-const facetOf: Readonly<Record<DeviceFacet, (device: Device) => string | undefined>> = {
-  owner: ownerIdOf,
-  group: ({ groupId }) => groupId,
-  state: ({ state }) => state,
-  hub: ({ hubId }) => hubId,
-  alarms: ({ alarms }) => (alarms.length > 0 ? open : undefined),
-};
-
-const facets = Object.keys(facetOf) as readonly DeviceFacet[];
+const facets = Object.keys(deviceFacets) as readonly DeviceFacet[];

@@ -43,6 +43,7 @@ export async function openEmbeddedStore(deps: EmbeddedStoreDeps): Promise<Store>
   const groups = await MemoryTable.open<EnrollmentGroup>(rows, 'group');
   const hubs = await MemoryTable.open<Hub>(rows, 'hub');
   const webhooks = await MemoryTable.open<Webhook>(rows, 'webhook');
+  const tokens = await MemoryTable.open<ApiToken>(rows, 'token');
   const lists = await AccessLists.open(rows);
   const deviceIndex = new DeviceIndex(rows);
   const devices = new DeviceRecords(rows, deviceIndex);
@@ -59,6 +60,7 @@ export async function openEmbeddedStore(deps: EmbeddedStoreDeps): Promise<Store>
     groups,
     hubs,
     webhooks,
+    tokens,
     deliveries,
     lists,
     devices,
@@ -91,7 +93,7 @@ export async function openEmbeddedStore(deps: EmbeddedStoreDeps): Promise<Store>
     groups,
     hubs,
     crls: await MemoryTable.open<FetchedCrl>(rows, 'crl'),
-    tokens: await MemoryTable.open<ApiToken>(rows, 'token'),
+    tokens,
     webhooks: withDeliveries(webhooks, deliveries),
     epoch,
 

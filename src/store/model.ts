@@ -2,7 +2,7 @@ import type { Millis } from '../core/clock.ts';
 import type { ErrorCode, Evidence, Refusal } from '../core/errors.ts';
 import type { Uuid } from '../core/ids.ts';
 import type { JsonObject } from '../core/json.ts';
-import type { CrlReason } from '../pki/revocation.ts';
+import type { CrlReason } from '../pki/crl-reason.ts';
 import type { Owner } from './policy-model.ts';
 
 /** The nouns of firstboot as they are stored: plain data, JSON-safe (bytes as base64, certificates as PEM). */

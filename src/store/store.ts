@@ -37,8 +37,8 @@ export interface Store {
 
   /**
    * Writes all of `changes` or none of them, with the line of the audit log about them. Durable. False, and nothing written,
-   * when a device, group, hub or webhook is not of the revision it was read with, a new serial is taken, a credential to change is not
-   * known, or a final revocation (any but certificateHold) would be lost.
+   * when a device, group, hub or webhook is not of the revision it was read with, a new serial is taken, a credential to change, a
+   * token to delete or the webhook of a delivery is not known, or a final revocation (any but certificateHold) would be lost.
    */
   commit(changes: StoreChanges): Promise<boolean>;
 
@@ -290,6 +290,10 @@ export interface StoreChanges {
   /** Webhooks carry the revision they were read with too. What waits for a deleted one, and its cursor, go with it. */
   readonly webhooks?: readonly Webhook[];
   readonly deletedWebhooks?: readonly Uuid[];
+  /** As commitDeliveries puts them. */
+  readonly deliveries?: readonly Delivery[];
+  readonly tokens?: readonly ApiToken[];
+  readonly deletedTokens?: readonly Uuid[];
   /** Any number of them; an entry with the same key replaces the one before. */
   readonly access?: readonly AccessEntry[];
   readonly deletedAccess?: readonly Pick<AccessEntry, 'groupId' | 'list' | 'device'>[];
@@ -307,3 +311,15 @@ export interface AuditDraft {
 
 /** What an entry is known by within its group: list, kind and value of the selector. */
 export const accessKey = (list: AccessList, device: DeviceSelector): string => `${list}!${device.by}!${device.value}`;
+
+/** Whose a device is: a transfer counts at once. */
+export const ownerIdOf = ({ assignedOwner, ownerId }: Device): Uuid => assignedOwner?.id ?? ownerId;
+
+/** What `devicesBy` has a device under. */
+export const deviceFacets: Readonly<Record<DeviceFacet, (device: Device) => string | undefined>> = {
+  owner: ownerIdOf,
+  group: ({ groupId }) => groupId,
+  state: ({ state }) => state,
+  hub: ({ hubId }) => hubId,
+  alarms: ({ alarms }) => (alarms.length > 0 ? 'open' : undefined),
+};

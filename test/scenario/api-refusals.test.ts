@@ -1,154 +1,20 @@
-import Type from 'typebox';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Route, route } from '../../src/api/route.ts';
 import { serviceRoutes } from '../../src/api/routes/service.ts';
 import { sessionRoutes } from '../../src/api/routes/session.ts';
 import { tokenRoutes } from '../../src/api/routes/tokens.ts';
 import { hours, ManualTimers, systemTimers } from '../../src/core/clock.ts';
-import { failure } from '../../src/core/errors.ts';
 import { limits } from '../../src/core/limits.ts';
 import { systemRandom } from '../../src/core/random.ts';
 import { createToken, revokeToken } from '../../src/operator/tokens.ts';
 import { startTestApi, type TestApi } from '../support/api.ts';
 import { someActor } from '../support/operator-bench.ts';
-
-/** How often `count` was done; `slow` waits for the gate. */
-let counted = 0;
-let gate: {
-  readonly open: () => void;
-  readonly opened: Promise<void>;
-  readonly reached: Promise<void>;
-  arrive: () => void;
-};
-
-const makeGate = (): typeof gate => {
-  let [open, arrive] = [(): void => undefined, (): void => undefined];
-  const opened = new Promise<void>((resolve) => {
-    open = resolve;
-  });
-  const reached = new Promise<void>((resolve) => {
-    arrive = resolve;
-  });
-  return { open, opened, reached, arrive };
-};
-
-const closed = { additionalProperties: false } as const;
-const common = { tag: 'test', summary: 'Test', errors: [] } as const;
-
-const testRoutes: readonly Route[] = [
-  route({
-    ...common,
-    id: 'count',
-    method: 'POST',
-    path: '/test/count',
-    role: 'operator',
-    query: Type.Object({ dryRun: Type.Optional(Type.Boolean()) }, closed),
-    body: Type.Object(
-      { by: Type.Integer({ minimum: 1, maximum: 10 }), note: Type.Optional(Type.String({ description: 'a note' })) },
-      closed,
-    ),
-    answer: Type.Object({ counted: Type.Integer() }, closed),
-    status: 201,
-    handle: async ({ body }) => {
-      counted += body.by;
-      return { body: { counted }, revision: counted };
-    },
-  }),
-  route({
-    ...common,
-    id: 'slow',
-    method: 'POST',
-    path: '/test/slow',
-    role: 'operator',
-    answer: Type.Object({}, closed),
-    handle: async () => {
-      gate.arrive();
-      await gate.opened;
-      return { body: {} };
-    },
-  }),
-  route({
-    ...common,
-    id: 'change',
-    method: 'PUT',
-    path: '/test/things/{thing}',
-    role: 'admin',
-    conditional: true,
-    params: Type.Object({ thing: Type.String({ pattern: '^[a-z]+$', description: 'lower-case letters' }) }, closed),
-    answer: Type.Object({ revision: Type.Union([Type.Integer(), Type.Null()]) }, closed),
-    handle: async ({ ifMatch }) => {
-      if (ifMatch !== undefined && ifMatch !== 3) throw failure('api.precondition', { revision: 3 }, 'read it again');
-      return { body: { revision: ifMatch ?? null }, revision: 4 };
-    },
-  }),
-  route({
-    ...common,
-    id: 'read',
-    method: 'GET',
-    path: '/test/things',
-    role: 'viewer',
-    query: Type.Object(
-      { limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 5 })), deep: Type.Optional(Type.Boolean()) },
-      closed,
-    ),
-    answer: Type.Object({ limit: Type.Integer(), deep: Type.Boolean() }, closed),
-    handle: async ({ query: { limit = 2, deep = false } }) => ({ body: { limit, deep }, revision: 7 }),
-  }),
-  route({
-    ...common,
-    id: 'secretly',
-    method: 'POST',
-    path: '/test/secret',
-    role: 'admin',
-    secret: true,
-    unbound: true,
-    answer: Type.Object({ secret: Type.String() }, closed),
-    handle: async () => ({ body: { secret: `secret ${++counted}` } }),
-  }),
-  route({
-    ...common,
-    id: 'import',
-    method: 'POST',
-    path: '/test/import',
-    role: 'operator',
-    consumes: ['text/csv', 'application/x-ndjson'],
-    answer: Type.Object({ characters: Type.Integer(), type: Type.String() }, closed),
-    handle: async ({ stream, contentType: type }) => {
-      let characters = 0;
-      for await (const piece of stream) characters += piece.length;
-      counted++;
-      return { body: { characters, type } };
-    },
-  }),
-  route({
-    ...common,
-    id: 'break',
-    method: 'GET',
-    path: '/test/broken',
-    role: 'viewer',
-    answer: Type.Object({}, closed),
-    handle: async () => {
-      throw new TypeError('a secret of the inside at /home/somebody', { cause: new Error('and its cause') });
-    },
-  }),
-  route({
-    ...common,
-    id: 'storeFault',
-    method: 'GET',
-    path: '/test/store-fault',
-    role: 'viewer',
-    answer: Type.Object({}, closed),
-    handle: async () => {
-      throw failure('service.store', { file: '/var/lib/firstboot/store' }, 'mount the disk');
-    },
-  }),
-];
+import { trialRoutes } from '../support/trial-routes.ts';
 
 let api: TestApi;
 
 beforeAll(async () => {
   api = await startTestApi({
-    routes: [...sessionRoutes, ...tokenRoutes, ...serviceRoutes, ...testRoutes],
+    routes: [...sessionRoutes, ...tokenRoutes, ...serviceRoutes, ...trialRoutes().routes],
   });
 });
 
@@ -346,80 +212,6 @@ describe('revisions', () => {
   it('refuses an If-Match that it would not keep', async () => {
     const { problem } = await api.as('operator').post('/test/count', { by: 1 }, { headers: { 'if-match': '"3"' } });
     expect(problem?.evidence.at).toBe('header.if-match');
-  });
-});
-
-describe('idempotency keys', () => {
-  const keyed = (key: string) => ({ headers: { 'idempotency-key': key } });
-
-  it('does the same request once, and gives the same answer again', async () => {
-    const before = counted;
-    const first = await api.as('operator').post('/test/count', { by: 2 }, keyed('one'));
-    const again = await api.as('operator').post('/test/count', { by: 2 }, keyed('one'));
-    expect(counted).toBe(before + 2);
-    expect([again.status, again.body, again.headers.get('etag')]).toEqual([201, first.body, first.headers.get('etag')]);
-    expect(first.headers.get('idempotency-replayed')).toBeNull();
-    expect(again.headers.get('idempotency-replayed')).toBe('true');
-  });
-
-  it('refuses another request under the same key', async () => {
-    await api.as('operator').post('/test/count', { by: 1 }, keyed('two'));
-    const before = counted;
-    const other = await api.as('operator').post('/test/count', { by: 3 }, keyed('two'));
-    const elsewhere = await api.as('operator').post('/test/count?dryRun=true', { by: 1 }, keyed('two'));
-    expect([other.status, other.problem?.code, elsewhere.status]).toEqual([422, 'api.idempotency', 422]);
-    expect(counted).toBe(before);
-  });
-
-  it('keeps the keys of two callers apart', async () => {
-    await api.as('operator').post('/test/count', { by: 1 }, keyed('three'));
-    const { status, headers } = await api.as('admin').post('/test/count', { by: 5 }, keyed('three'));
-    expect([status, headers.get('idempotency-replayed')]).toEqual([201, null]);
-  });
-
-  it('does what was refused when it comes again', async () => {
-    const put = (tag: string) =>
-      api.as('admin').put('/test/things/abc', undefined, { headers: { 'if-match': tag, 'idempotency-key': 'four' } });
-    expect((await put('"2"')).status).toBe(412);
-    expect((await put('"3"')).status).toBe(200);
-  });
-
-  it('tells a repetition that comes while the first is under way to wait', async () => {
-    gate = makeGate();
-    const first = api.as('operator').post('/test/slow', undefined, keyed('five'));
-    await gate.reached;
-    const early = await api.as('operator').post('/test/slow', undefined, keyed('five'));
-    expect([early.status, early.problem?.code]).toEqual([409, 'api.in-progress']);
-    gate.open();
-    expect((await first).status).toBe(200);
-    const late = await api.as('operator').post('/test/slow', undefined, keyed('five'));
-    expect([late.status, late.headers.get('idempotency-replayed')]).toEqual([200, 'true']);
-  });
-
-  it('keeps no answer that holds a secret: a repetition is refused, and nothing is done twice', async () => {
-    const first = await api.as('admin').post('/test/secret', undefined, keyed('six'));
-    const again = await api.as('admin').post('/test/secret', undefined, keyed('six'));
-    expect([first.status, again.status, again.problem?.code]).toEqual([200, 409, 'operator.conflict']);
-    expect(first.body.secret).toBe(`secret ${counted}`);
-  });
-
-  it('compares the body of an import too', async () => {
-    const send = (text: string) =>
-      api
-        .as('operator')
-        .post('/test/import', text, { headers: { 'content-type': 'text/csv', 'idempotency-key': '7' } });
-    expect((await send('a,b\n')).status).toBe(200);
-    const before = counted;
-    expect((await send('a,b\n')).headers.get('idempotency-replayed')).toBe('true');
-    expect((await send('a,c\n')).status).toBe(422);
-    expect(counted).toBe(before);
-  });
-
-  it.each(['', ' ', 'x'.repeat(201), 'zwölf'])('refuses the key %j', async (key) => {
-    const { status } = await api
-      .as('operator')
-      .post('/test/count', { by: 1 }, keyed(Buffer.from(key, 'utf8').toString('latin1')));
-    expect(status).toBe(400);
   });
 });
 

@@ -1,18 +1,15 @@
+import { confined } from '../../src/api/confined.ts';
 import type { Problem } from '../../src/api/problem.ts';
-import type { Principal } from '../../src/api/route.ts';
 import { routes as everyRoute } from '../../src/api/routes/index.ts';
 import { type ApiOptions, startApi } from '../../src/api/server.ts';
 import { hours, systemTimers } from '../../src/core/clock.ts';
 import type { Uuid } from '../../src/core/ids.ts';
 import { silentLog } from '../../src/core/log.ts';
 import { systemRandom } from '../../src/core/random.ts';
-import { createOperations } from '../../src/operator/local-operations.ts';
-import { ownerView } from '../../src/operator/owner-view.ts';
 import { createToken } from '../../src/operator/tokens.ts';
 import { openLevelStore } from '../../src/store/level.ts';
 import type { Role } from '../../src/store/model.ts';
 import type { Store } from '../../src/store/store.ts';
-
 import { someActor } from './operator-bench.ts';
 import { someUuid } from './store-records.ts';
 import { temporaryFolder } from './temporary-folder.ts';
@@ -73,23 +70,12 @@ export async function startTestApi(options: TestApiOptions = {}): Promise<TestAp
   const { timers = systemTimers, random = systemRandom, authority, ownersAttest = true } = options;
   const store = options.store ?? (await openLevelStore(folder.path, { synced: false }));
   const now = (): number => timers.now();
-  const viewOf = ({ ownerId }: Principal): Store =>
-    ownerId === undefined ? store : ownerView(store, ownerId, { ownersAttest });
   const tokens = await makeTokens(store, now);
   const api = await startApi({
     host: '127.0.0.1',
     port: 0,
     routes: everyRoute,
-    storeFor: viewOf,
-    operationsFor: (principal) =>
-      createOperations({
-        store: viewOf(principal),
-        now,
-        actor: { kind: 'operator', name: principal.name, from: principal.from },
-        random,
-        authority,
-        ownerId: principal.ownerId,
-      }),
+    ...confined({ store, ownersAttest, now, random, authority }),
     health: () => ({ ready: true, reasons: [], codes: [] }),
     secretsFolder: folder.path,
     timers,

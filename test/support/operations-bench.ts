@@ -23,6 +23,10 @@ export interface OperationsBench {
   close(): Promise<void>;
 }
 
+/** What its operations have written in the audit log. */
+export const auditedIn = async ({ store, linesBefore }: OperationsBench): Promise<readonly string[]> =>
+  (await store.audit({ after: linesBefore, limit: 100 })).map(({ action }) => action);
+
 /** When everything in the seeded store was; operations go by the present time. */
 export const seededAt = Date.now() - minutes(30.5);
 const { named, anchors } = makeIdentities(seededAt);

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { days } from '../../src/core/clock.ts';
 import type { Operations } from '../../src/operator/operations.ts';
 import type { EnrollmentGroup, Hub } from '../../src/store/model.ts';
-import { type OperationsBench, seeded, seededAt } from './operations-bench.ts';
+import { auditedIn, type OperationsBench, seeded, seededAt } from './operations-bench.ts';
 import { someHub, someUuid } from './store-records.ts';
 
 const { machines, samples, production, unused, devices } = seeded;
@@ -18,8 +18,7 @@ export function policyOperationsConformance(open: () => Promise<OperationsBench>
   });
   afterEach(() => bench.close());
 
-  const audited = async (): Promise<readonly string[]> =>
-    (await bench.store.audit({ after: bench.linesBefore, limit: 100 })).map(({ action }) => action);
+  const audited = () => auditedIn(bench);
 
   describe('groups', () => {
     test('are listed with how many devices are in which state', async () => {
@@ -104,6 +103,8 @@ export function policyOperationsConformance(open: () => Promise<OperationsBench>
         code: 'api.precondition',
         evidence: { revision: group.revision + 1 },
       });
+      const gone = operations.deleteGroup(samples, { force: true, revision: group.revision });
+      await expect(gone).rejects.toMatchObject({ code: 'api.precondition' });
       expect(await operations.putGroup(keyless, { create: false })).toMatchObject({ applied: false, effects: [] });
     });
 
@@ -256,6 +257,7 @@ export function policyOperationsConformance(open: () => Promise<OperationsBench>
       await expect(operations.putHub(made, { create: false, revision: 1 })).rejects.toMatchObject({
         code: 'api.precondition',
       });
+      await expect(operations.deleteHub(made.id, { revision: 1 })).rejects.toMatchObject({ code: 'api.precondition' });
       await expect(operations.deleteHub(production, {})).rejects.toMatchObject({
         code: 'operator.conflict',
         evidence: { groups: expect.stringContaining('washing machines') },

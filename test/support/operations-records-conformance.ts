@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { days } from '../../src/core/clock.ts';
 import type { Operations } from '../../src/operator/operations.ts';
-import { type OperationsBench, seeded, seededAt } from './operations-bench.ts';
+import { auditedIn, type OperationsBench, seeded, seededAt } from './operations-bench.ts';
 
 const { machines, samples, production, devices } = seeded;
 const page = { limit: 100 };
@@ -16,8 +16,7 @@ export function recordOperationsConformance(open: () => Promise<OperationsBench>
   });
   afterEach(() => bench.close());
 
-  const audited = async (): Promise<readonly string[]> =>
-    (await bench.store.audit({ after: bench.linesBefore, limit: 100 })).map(({ action }) => action);
+  const audited = () => auditedIn(bench);
 
   describe('devices', () => {
     test('are listed by what is asked of them, in pages', async () => {
@@ -279,6 +278,9 @@ export function recordOperationsConformance(open: () => Promise<OperationsBench>
       });
       await expect(operations.putWebhook({ ...request, url: 'nonsense' }, {})).rejects.toMatchObject({
         code: expect.stringMatching(/^(operator\.input|request\.malformed)$/),
+      });
+      await expect(operations.deleteWebhook('shop', { revision: 1 })).rejects.toMatchObject({
+        code: 'api.precondition',
       });
       expect(await operations.deleteWebhook('shop', {})).toMatchObject({ applied: true });
       expect(await operations.webhooks()).toEqual([]);

@@ -1,45 +1,43 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { hours } from '../../src/core/clock.ts';
 import { limits } from '../../src/core/limits.ts';
 import { auditFault, auditHash, auditStart } from '../../src/store/audit.ts';
 import type { AccessEntry, AuditEntry, DeviceSelector } from '../../src/store/model.ts';
 import { type AuditDraft, accessKey, type Store } from '../../src/store/store.ts';
-import type { StoreSubject } from './store-conformance.ts';
 import {
   attemptId,
   closed,
   opened,
   someCredential,
+  someDelivery,
   someDevice,
   someGroup,
   someHub,
+  someToken,
   someUuid,
+  someWebhook,
   startOfRecords,
 } from './store-records.ts';
+import { type StoreSubject, storeForEach } from './store-subject.ts';
 
 /** The promises of src/store/store.ts to operators: changes that belong together, access lists, the audit log, counts, age. */
 export function storeOperationsConformance(name: string, prepare: () => Promise<StoreSubject>): void {
   describe(name, () => {
-    let subject: StoreSubject;
     let store: Store;
-    const reopen = async (): Promise<void> => {
-      await store.close();
-      store = await subject.open();
-    };
-
-    beforeEach(async () => {
-      subject = await prepare();
-      store = await subject.open();
-    });
-    afterEach(async () => {
-      await store.close();
-      await subject.destroy();
+    const { reopen } = storeForEach(prepare, (opened) => {
+      store = opened;
     });
 
     describe('changes that belong together', () => {
       it('are all there afterwards, also after the store was opened again', async () => {
         await store.groups.put(someGroup(8));
         await store.hubs.put(someHub(9));
+        await store.tokens.put(someToken(11));
+        await store.webhooks.put(someWebhook(12));
+        await store.commitDeliveries({
+          webhookId: someUuid(12),
+          put: [someDelivery(someUuid(12), '1-1', { dueAt: undefined })],
+        });
         await store.claimDeviceId(someUuid(70), someUuid(5));
         await store.addCredential(someCredential('aa'));
         const device = await store.putDevice(someDevice(1));
@@ -54,6 +52,9 @@ export function storeOperationsConformance(name: string, prepare: () => Promise<
           deletedGroups: [someGroup(8).id],
           hubs: [someHub(10)],
           deletedHubs: [someHub(9).id],
+          tokens: [someToken(13)],
+          deletedTokens: [someUuid(11)],
+          deliveries: [someDelivery(someUuid(12), '1-1')],
           access: [entry],
           audit: draft('device.disable'),
         });
@@ -68,6 +69,10 @@ export function storeOperationsConformance(name: string, prepare: () => Promise<
           expect(await store.ownerOfDeviceId(someUuid(70))).toBe(someUuid(6));
           expect(await store.groups.list()).toEqual([someGroup(7, { revision: 1 })]);
           expect(await store.hubs.list()).toEqual([someHub(10, { revision: 1 })]);
+          expect(await store.tokens.list()).toEqual([someToken(13)]);
+          expect(await store.deliveries({ webhookId: someUuid(12), limit: 9 })).toEqual([
+            someDelivery(someUuid(12), '1-1'),
+          ]);
           expect(await store.access({ groupId: entry.groupId, limit: 9 })).toEqual([entry]);
           expect(await store.auditHead()).toMatchObject({ seq: 1, action: 'device.disable' });
         }
@@ -80,6 +85,8 @@ export function storeOperationsConformance(name: string, prepare: () => Promise<
         ['a serial number twice', { newCredentials: [someCredential('cc'), someCredential('cc')] }],
         ['a credential that is not known', { credentials: [someCredential('dd')] }],
         ['a revocation taken back that is final', { credentials: [someCredential('ff')] }],
+        ['a token to delete that is not known', { deletedTokens: [someUuid(11)] }],
+        ['a delivery to a webhook that is not known', { deliveries: [someDelivery(someUuid(12), '1-1')] }],
       ] as const)('are not written at all for %s', async (_, wrong) => {
         await store.putDevice(someDevice(1));
         await store.addCredential(someCredential('aa'));
@@ -87,6 +94,7 @@ export function storeOperationsConformance(name: string, prepare: () => Promise<
         const good = {
           claims: [{ deviceId: someUuid(70), keyId: someUuid(6) }],
           groups: [someGroup(7)],
+          tokens: [someToken(13)],
           access: [listed({ by: 'key', value: someUuid(3) })],
           audit: draft('device.approve'),
         };
@@ -94,6 +102,7 @@ export function storeOperationsConformance(name: string, prepare: () => Promise<
         await reopen();
         expect(await store.ownerOfDeviceId(someUuid(70))).toBeUndefined();
         expect(await store.groups.list()).toEqual([]);
+        expect(await store.tokens.list()).toEqual([]);
         expect(await store.hasAccess(someUuid(3), 'allow')).toBe(false);
         expect(await store.auditHead()).toBeUndefined();
         expect((await store.credential('ff'))?.revoked?.reason).toBe('cessationOfOperation');

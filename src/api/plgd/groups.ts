@@ -2,11 +2,11 @@ import { decodeCertificates, encodeCertificates } from '../../codec/pem.ts';
 import { equalBytes, fromUtf8, toBase64, utf8 } from '../../core/bytes.ts';
 import { days, type Millis } from '../../core/clock.ts';
 import { parseUuid, type Uuid } from '../../core/ids.ts';
-import { type Certificate, certificateInPem, parseCertificate } from '../../pki/certificate.ts';
+import { type Certificate, parseCertificate } from '../../pki/certificate.ts';
 import { enrollmentGroup, x509Attestation } from '../../provision/group.ts';
 import { ownerNamed } from '../../provision/owner.ts';
 import type { EnrollmentGroup } from '../../store/model.ts';
-import { Fields, inlineData, type Message, wrong } from './message.ts';
+import { commonNameIn, Fields, inlineData, type Message, wrong } from './message.ts';
 
 /** Whose group it becomes, and what is there already when one is replaced. */
 export interface GroupPlace {
@@ -27,7 +27,7 @@ export function groupMessage({ id, name, owner, attestation: { x509 }, hubs }: E
       x509: x509
         ? {
             certificateChain: `data:;base64,${toBase64(utf8(chain.join('')))}`,
-            leadCertificateName: commonNameIn(chain[0]),
+            leadCertificateName: commonNameIn(chain[0]) ?? '',
             expiredCertificateEnabled: x509.expiredGrace > 0,
           }
         : null,
@@ -94,6 +94,3 @@ function chainOf(x509: Fields, now: Millis) {
   if (!lead) throw wrong(x509.at('leadCertificateName'), 'the common name of a certificate in the chain');
   return { lead, anchor, intermediates: chain.filter((one) => one !== anchor && one !== lead) };
 }
-
-const commonNameIn = (pem: string | undefined): string =>
-  (pem === undefined ? undefined : certificateInPem(pem)?.subject.commonName) ?? '';

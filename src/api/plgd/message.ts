@@ -2,12 +2,17 @@ import { fromBase64, utf8 } from '../../core/bytes.ts';
 import type { Millis } from '../../core/clock.ts';
 import { failure } from '../../core/errors.ts';
 import type { JsonObject, JsonValue } from '../../core/json.ts';
+import { certificateInPem } from '../../pki/certificate.ts';
 
 /** A message as plgd's REST gateway reads it: JSON with the names of its proto files in camelCase. */
 export type Message = JsonObject;
 
 /** int64, as proto3's JSON has it: text. Times are ns since 1970. */
 export const nanoseconds = (time: Millis): string => `${Math.round(time)}000000`;
+
+/** Of the first certificate of a text in PEM, where it can be read. */
+export const commonNameIn = (pem: string | undefined): string | undefined =>
+  pem === undefined ? undefined : certificateInPem(pem)?.subject.commonName;
 
 /** Without what is empty: what plgd answers to everybody who does not ask for application/protojson. */
 export function stripped(value: JsonValue): JsonValue {

@@ -25,29 +25,31 @@ interface RecordFilter {
 async function* records(asked: Asked, { keys, deviceIds, groups }: RecordFilter): AsyncGenerator<Message> {
   const { operations } = asked;
   const told = new Set<Uuid>();
+  // Many devices have one group and one hub.
+  const groupOf = remembering(async (id) => (await operations.group(id)).group);
+  const hubOf = remembering(async (id) => (await operations.hub(id)).hub);
   const tell = async function* (view: DeviceView): AsyncGenerator<Message> {
     const { keyId, groupId, hubId } = view.device;
     if (told.has(keyId)) return;
     told.add(keyId);
-    const group = await absentAs(undefined, async () => (await operations.group(groupId)).group);
-    const hub =
-      hubId === undefined ? undefined : await absentAs(undefined, async () => (await operations.hub(hubId)).hub);
+    const group = await groupOf(groupId);
+    const hub = hubId === undefined ? undefined : await hubOf(hubId);
     const attempts = await Promise.all(view.attempts.slice(0, lookedThrough).map(({ id }) => operations.attempt(id)));
     yield recordMessage({ view, group, hub, attempts });
   };
   for (const id of [...keys, ...deviceIds]) {
-    const view = await absentAs(undefined, () => operations.device(id));
+    const view = await ifThere(() => operations.device(id));
     if (view && fits(view, id, keys.includes(id))) yield* tell(view);
   }
-  const filters = keys.length + deviceIds.length > 0 ? groups : groups.length > 0 ? groups : [undefined];
-  for (const group of filters) {
-    const listed = group === undefined || (await absentAs(undefined, () => operations.group(group))) !== undefined;
-    for (let after: string | undefined; listed; ) {
+  const all = keys.length + deviceIds.length + groups.length === 0;
+  for (const group of all ? [undefined] : groups) {
+    if (group !== undefined && !(await ifThere(() => operations.group(group)))) continue;
+    let after: string | undefined;
+    do {
       const page = await operations.devices({ group }, { ...(after !== undefined && { after }), limit: pageRows });
       for (const { keyId } of page.rows) yield* tell(await operations.device(keyId));
       after = page.next;
-      if (after === undefined) break;
-    }
+    } while (after !== undefined);
   }
 }
 
@@ -59,12 +61,21 @@ const pageRows = limits.api.page;
 const fits = ({ device }: DeviceView, id: string, byKey: boolean): boolean =>
   byKey ? device.keyId === id : device.deviceId === id;
 
-/** The value of `work`, or `absent` when there is no such thing, which no filter complains about. */
-async function absentAs<T, A>(absent: A, work: () => Promise<T>): Promise<T | A> {
+/** Looks each thing up once. */
+function remembering<T>(find: (id: Uuid) => Promise<T>): (id: Uuid) => Promise<T | undefined> {
+  const found = new Map<Uuid, T | undefined>();
+  return async (id) => {
+    if (!found.has(id)) found.set(id, await ifThere(() => find(id)));
+    return found.get(id);
+  };
+}
+
+/** Undefined when there is no such thing, which no filter complains about. */
+async function ifThere<T>(find: () => Promise<T>): Promise<T | undefined> {
   try {
-    return await work();
+    return await find();
   } catch (error) {
-    if (error instanceof FirstbootError && /^operator\.(not-found|ambiguous|input)$/.test(error.code)) return absent;
+    if (error instanceof FirstbootError && /^operator\.(not-found|ambiguous|input)$/.test(error.code)) return undefined;
     throw error;
   }
 }

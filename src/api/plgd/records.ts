@@ -2,12 +2,16 @@ import type { Millis } from '../../core/clock.ts';
 import { errorTable } from '../../core/errors.ts';
 import type { JsonValue } from '../../core/json.ts';
 import { permissions } from '../../core/permissions.ts';
+import { acls } from '../../dialects/ocf/acls.ts';
+import { cloud } from '../../dialects/ocf/cloud.ts';
+import { credentials as issuing } from '../../dialects/ocf/credentials.ts';
+import { ownership } from '../../dialects/ocf/ownership.ts';
+import { time } from '../../dialects/ocf/time.ts';
 import type { DeviceView } from '../../operator/operations.ts';
-import { certificateInPem } from '../../pki/certificate.ts';
 import { authorize } from '../../provision/authorize.ts';
 import type { AccessControlEntry } from '../../provision/contract.ts';
 import type { Attempt, AttemptEntry, EnrollmentGroup, Hub } from '../../store/model.ts';
-import { type Message, nanoseconds } from './message.ts';
+import { commonNameIn, type Message, nanoseconds } from './message.ts';
 
 /** What a record is made of. */
 export interface RecordFacts {
@@ -34,7 +38,7 @@ export function recordMessage({ view, group, hub, attempts }: RecordFacts): Mess
       date: nanoseconds(device.lastSeenAt ?? device.createdAt),
       x509: {
         certificatePem: certificate ?? '',
-        commonName: (certificate && certificateInPem(certificate)?.subject.commonName) ?? subject,
+        commonName: commonNameIn(certificate) ?? subject,
       },
     },
     plgdTime: steps.time,
@@ -56,11 +60,11 @@ export function recordMessage({ view, group, hub, attempts }: RecordFacts): Mess
 }
 
 const paths = {
-  time: '/x.plgd.dev/time',
-  ownership: '/api/v1/provisioning/ownership',
-  cloud: '/api/v1/provisioning/cloud-configuration',
-  credentials: '/api/v1/provisioning/credentials',
-  acls: '/api/v1/provisioning/acls',
+  time: time.path,
+  ownership: ownership.path,
+  cloud: cloud.path,
+  credentials: issuing.path,
+  acls: acls.path,
 } as const;
 
 type Step = keyof typeof paths;
@@ -95,8 +99,8 @@ function status({ at, code }: { at: Millis; code: number }, before: readonly Att
 /** The list as the group gives it now; without one for a device that has never named an id. */
 function entriesFor({ device }: DeviceView, group: EnrollmentGroup): JsonValue[] {
   const { ownerId, deviceId, manufacturer } = device;
-  const commonName = manufacturer.certificate && certificateInPem(manufacturer.certificate)?.subject.commonName;
-  const list = authorize(group, { ownerId, deviceId, commonName: commonName || undefined });
+  const commonName = commonNameIn(manufacturer.certificate) || undefined;
+  const list = authorize(group, { ownerId, deviceId, commonName });
   return list.ok ? list.value.entries.map(entryMessage) : [];
 }
 

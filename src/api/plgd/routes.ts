@@ -4,8 +4,9 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { failure } from '../../core/errors.ts';
 import { type Uuid, uuidV4 } from '../../core/ids.ts';
 import { writeSynced } from '../../pki/files.ts';
-import { requireRole } from '../roles.ts';
+import type { EnrollmentGroup, Hub } from '../../store/model.ts';
 import type { Principal } from '../route.ts';
+import { secretsOf } from '../told.ts';
 import { Asked, type PlgdDeps } from './asked.ts';
 import { groupMessage, groupOfMessage } from './groups.ts';
 import { hubMessage, hubOfMessage } from './hubs.ts';
@@ -23,10 +24,7 @@ export function plgdPaths(server: FastifyInstance, deps: PlgdDeps): void {
     scope.setErrorHandler((error, request, reply) => refuse(error, request, reply, deps.log));
     const path = (name: string): string => `${plgdBase}/${name}`;
     const at = (role: 'viewer' | 'admin', answer: (asked: Asked) => Promise<unknown>) => ({
-      onRequest: async (request: FastifyRequest): Promise<void> => {
-        const { principal } = await deps.door.enter(request);
-        requireRole(principal, { role, unbound: false });
-      },
+      onRequest: (request: FastifyRequest): Promise<void> => deps.door.enter(request, { role }),
       handler: (request: FastifyRequest, reply: FastifyReply) => answer(new Asked(request, reply, deps)),
     });
     scope.get(path('enrollment-groups'), at('viewer', listGroups));
@@ -70,12 +68,12 @@ async function putGroup(asked: Asked): Promise<FastifyReply> {
 }
 
 async function deleteGroups(asked: Asked): Promise<FastifyReply> {
-  const ids = asked.filter('idFilter');
-  const groups = (await asked.operations.groups()).map(({ group }) => group);
-  const found = groups.filter(({ id, source }) => (ids.length === 0 ? source === 'operator' : ids.includes(id)));
-  if (found.length === 0) throw failure('operator.input', { idFilter: ids.join(' ') }, 'no group has such an id');
-  for (const { id } of found) await asked.operations.deleteGroup(id, { force: true });
-  return asked.answer({ count: String(found.length) });
+  const { operations } = asked;
+  const groups = (await operations.groups()).map(({ group }) => group);
+  return deleteEach(asked, groups, {
+    none: 'no group has such an id',
+    remove: (id) => operations.deleteGroup(id, { force: true }),
+  });
 }
 
 async function listHubs(asked: Asked): Promise<FastifyReply> {
@@ -88,7 +86,7 @@ async function listHubs(asked: Asked): Promise<FastifyReply> {
 async function putHub(asked: Asked): Promise<FastifyReply> {
   const { operations, principal, body, deps, id } = asked;
   const present = id === undefined ? undefined : (await operations.hub(id)).hub;
-  const folder = principal.ownerId === undefined ? deps.secretsFolder : join(deps.secretsFolder, principal.ownerId);
+  const folder = secretsOf(principal, deps);
   // A name of its own each time: the file of the present secret stays until the hub names the new one.
   const name = uuidV4(deps.random);
   const secretFile = (hub: Uuid): string => join(folder, `hub-${hub}-${name}`);
@@ -106,11 +104,21 @@ async function putHub(asked: Asked): Promise<FastifyReply> {
 }
 
 async function deleteHubs(asked: Asked): Promise<FastifyReply> {
+  const { operations } = asked;
+  const hubs = (await operations.hubs()).map(({ hub }) => hub);
+  return deleteEach(asked, hubs, { none: 'no hub has such an id', remove: (id) => operations.deleteHub(id, {}) });
+}
+
+/** Those with one of the ids; without ids all but those of files, which no caller can delete. */
+async function deleteEach(
+  asked: Asked,
+  rows: readonly Pick<Hub | EnrollmentGroup, 'id' | 'source'>[],
+  { none, remove }: { readonly none: string; readonly remove: (id: Uuid) => Promise<unknown> },
+): Promise<FastifyReply> {
   const ids = asked.filter('idFilter');
-  const hubs = (await asked.operations.hubs()).map(({ hub }) => hub);
-  const found = hubs.filter(({ id, source }) => (ids.length === 0 ? source === 'operator' : ids.includes(id)));
-  if (found.length === 0) throw failure('operator.input', { idFilter: ids.join(' ') }, 'no hub has such an id');
-  for (const { id } of found) await asked.operations.deleteHub(id, {});
+  const found = rows.filter(({ id, source }) => (ids.length === 0 ? source === 'operator' : ids.includes(id)));
+  if (found.length === 0) throw failure('operator.input', { idFilter: ids.join(' ') }, none);
+  for (const { id } of found) await remove(id);
   return asked.answer({ count: String(found.length) });
 }
 

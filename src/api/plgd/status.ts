@@ -22,22 +22,11 @@ export function refuse(error: unknown, request: FastifyRequest, reply: FastifyRe
 /** Conflicts and what else the store refuses are InvalidArgument in plgd. */
 export function statusOf(refusal: Refusal): { code: number; message: string; details: [] } {
   const { http, text } = errorTable[refusal.code];
-  const code =
-    http === 401
-      ? 16
-      : http === 403
-        ? 7
-        : http === 404
-          ? 5
-          : http === 429
-            ? 8
-            : http === 503
-              ? 14
-              : http < 500
-                ? 3
-                : 13;
+  const code = codeOf[http] ?? (http < 500 ? 3 : 13);
   return { code, message: http >= 500 ? text : describe(refusal), details: [] };
 }
+
+const codeOf: Readonly<Record<number, number>> = { 401: 16, 403: 7, 404: 5, 429: 8, 503: 14 };
 
 /** As grpc-gateway maps codes to HTTP. */
 const httpOf = (code: number): number => ({ 3: 400, 5: 404, 7: 403, 8: 429, 12: 501, 14: 503, 16: 401 })[code] ?? 500;

@@ -2,8 +2,8 @@ import Type from 'typebox';
 import { hours } from '../../core/clock.ts';
 import { limits } from '../../core/limits.ts';
 import { route } from '../route.ts';
-import { attempt, attemptPage, refusalCounts, verdictOrOpen } from '../schemas/attempt.ts';
-import { closed, listQuery, maybe, shortText, time, which } from '../schemas/parts.ts';
+import { attempt, attemptPage, refusalCounts, verdictOrOpen, whichAttempt } from '../schemas/attempt.ts';
+import { closed, listQuery, maybe, shortText, time } from '../schemas/parts.ts';
 import { pageTold } from '../told.ts';
 
 const tag = 'attempts';
@@ -37,7 +37,7 @@ const get = route({
   tag,
   summary: 'Show everything that happened in a provisioning run',
   role: 'viewer',
-  params: which('attempt', 'its id, or the first 8 characters or more of it'),
+  params: whichAttempt,
   answer: attempt,
   errors: ['operator.not-found', 'operator.ambiguous', 'operator.input'],
   handle: async ({ params, operations }) => ({ body: await operations.attempt(params.attempt) }),

@@ -6,8 +6,9 @@ import type { EventHub } from '../../operator/event-hub.ts';
 import { withoutAudit } from '../../operator/event-told.ts';
 import type { StoredEvent } from '../../store/model.ts';
 import { EventStream } from '../event-stream.ts';
+import { isInsider } from '../roles.ts';
 import { type Principal, route } from '../route.ts';
-import { eventHistory, eventId, eventTypes } from '../schemas/event.ts';
+import { eventHistory, eventId, eventIdPattern, eventTypes } from '../schemas/event.ts';
 import { closed, maybe } from '../schemas/parts.ts';
 import type { ApiService } from '../service.ts';
 
@@ -81,8 +82,8 @@ function requirePlace(hub: EventHub, { id }: Principal): void {
 }
 
 /** The audit log is for admins who see everything. */
-const toldTo = ({ role, ownerId }: Principal, event: StoredEvent): StoredEvent =>
-  role === 'admin' && ownerId === undefined ? event : withoutAudit(event);
+const toldTo = (principal: Principal, event: StoredEvent): StoredEvent =>
+  isInsider(principal) ? event : withoutAudit(event);
 
 function eventsOf({ events }: ApiService): EventHub {
   if (events) return events;
@@ -90,6 +91,6 @@ function eventsOf({ events }: ApiService): EventHub {
 }
 
 function requireEventId(id: string | undefined): void {
-  if (id === undefined || /^\d{1,14}-\d{1,14}$/.test(id)) return;
+  if (id === undefined || new RegExp(eventIdPattern).test(id)) return;
   throw failure('request.malformed', { at: 'header.last-event-id' }, 'send the id of an event');
 }

@@ -3,8 +3,9 @@ import { decodeCertificates } from '../../codec/pem.ts';
 import { failure } from '../../core/errors.ts';
 import { limits } from '../../core/limits.ts';
 import { route } from '../route.ts';
+import { whichAttempt } from '../schemas/attempt.ts';
 import { attemptExplanation, chainExplanation } from '../schemas/explanation.ts';
-import { closed, maybe, shortText, time, which } from '../schemas/parts.ts';
+import { closed, maybe, shortText, time } from '../schemas/parts.ts';
 
 const tag = 'explain';
 const question = {
@@ -19,7 +20,7 @@ const attempt = route({
   tag,
   summary: 'Say why an attempt went as it did, and what the present policy says of it',
   role: 'viewer',
-  params: which('attempt', 'its id, or the first 8 characters or more of it'),
+  params: whichAttempt,
   query: Type.Object(question, closed),
   answer: attemptExplanation,
   errors: ['operator.not-found', 'operator.ambiguous', 'operator.input'],

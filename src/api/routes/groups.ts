@@ -1,13 +1,13 @@
 import Type from 'typebox';
+import { groupIdOf } from '../../config/group.ts';
 import { readSentGroup, type SentGroup, secretFilesOf } from '../../config/sent.ts';
 import { failure } from '../../core/errors.ts';
-import { parseUuid, type Uuid, uuidNamespaces, uuidV5 } from '../../core/ids.ts';
+import { parseUuid, type Uuid } from '../../core/ids.ts';
 import type { Outcome } from '../../operator/change.ts';
 import type { EnrollmentGroup } from '../../store/model.ts';
-import { type Principal, type Reply, route } from '../route.ts';
+import { type Principal, route } from '../route.ts';
 import {
   approvalOutcome,
-  type GroupResource,
   groupList,
   groupOutcome,
   groupView,
@@ -15,7 +15,7 @@ import {
   writtenGroup,
 } from '../schemas/group.ts';
 import { changeQuery, closed, flag, maybe, plainChange, shortText, which } from '../schemas/parts.ts';
-import { changeTold, groupTold, sentBy } from '../told.ts';
+import { changeTold, groupTold, listTold, outcomeTold, sentBy, writtenOf } from '../told.ts';
 
 const params = which('group', 'id or name of the group');
 const known = ['operator.not-found', 'operator.ambiguous'] as const;
@@ -32,7 +32,7 @@ const list = route({
   errors: [],
   handle: async ({ operations }) => {
     const groups = await operations.groups();
-    return { body: { items: groups.map(({ group, devices }) => ({ group: groupTold(group), devices })), next: null } };
+    return listTold(groups.map(({ group, devices }) => ({ group: groupTold(group), devices })));
   },
 });
 
@@ -116,8 +116,8 @@ const remove = route({
   conditional: true,
   errors: [...known, 'operator.conflict', 'operator.file-managed', 'api.precondition'],
   handle: async ({ params, query, operations, ifMatch }) => {
-    const { applied, effects, result } = await operations.deleteGroup(params.group, { ...query, revision: ifMatch });
-    return { body: { applied, effects, result: groupTold(result) } };
+    const outcome = await operations.deleteGroup(params.group, { ...query, revision: ifMatch });
+    return { body: outcomeTold(outcome, groupTold) };
   },
 });
 
@@ -168,17 +168,13 @@ export const groupRoutes = [
   approve,
 ];
 
-function told({ applied, effects, result }: Outcome<EnrollmentGroup>): Reply<Outcome<GroupResource>> {
-  return changeTold({ applied, effects, result: groupTold(result) });
-}
+const told = (outcome: Outcome<EnrollmentGroup>) => changeTold(outcomeTold(outcome, groupTold));
 
-function sent({ ownerId: _, source: _source, revision: _revision, ...written }: WrittenGroup, id: Uuid): SentGroup {
-  return { ...written, id } as SentGroup;
-}
+const sent = (body: WrittenGroup, id: Uuid) => ({ ...writtenOf(body), id }) as SentGroup;
 
 /** Groups of two owners may have one name: their ids shall not meet. Otherwise it is the one that files give it. */
 const idFor = (name: string, { ownerId }: Principal): Uuid =>
-  uuidV5(uuidNamespaces.url, ownerId === undefined ? `firstboot:group:${name}` : `firstboot:group:${ownerId}:${name}`);
+  groupIdOf(ownerId === undefined ? name : `${ownerId}:${name}`);
 
 function requireSameId(sentId: string | undefined, id: Uuid): void {
   if (sentId === undefined || parseUuid(sentId) === id) return;

@@ -1,10 +1,12 @@
 import { readSentHub, secretFilesOf } from '../../config/sent.ts';
 import { failure } from '../../core/errors.ts';
-import { parseUuid } from '../../core/ids.ts';
+import { parseUuid, type Uuid } from '../../core/ids.ts';
+import type { Outcome } from '../../operator/change.ts';
+import type { Hub } from '../../store/model.ts';
 import { route } from '../route.ts';
 import { changedHub, hubList, hubOutcome, hubView, newHub } from '../schemas/hub.ts';
 import { plainChange, which } from '../schemas/parts.ts';
-import { changeTold, hubTold, sentBy } from '../told.ts';
+import { changeTold, hubTold, listTold, outcomeTold, sentBy, writtenOf } from '../told.ts';
 
 const params = which('hub', 'id or name of the hub');
 const known = ['operator.not-found', 'operator.ambiguous'] as const;
@@ -21,7 +23,7 @@ const list = route({
   errors: [],
   handle: async ({ operations }) => {
     const hubs = await operations.hubs();
-    return { body: { items: hubs.map(({ hub, ...counts }) => ({ hub: hubTold(hub), ...counts })), next: null } };
+    return listTold(hubs.map(({ hub, ...counts }) => ({ hub: hubTold(hub), ...counts })));
   },
 });
 
@@ -38,10 +40,9 @@ const create = route({
   status: 201,
   errors: ['operator.input', 'operator.conflict'],
   handle: async ({ body, query, operations, principal, service, now }) => {
-    const { ownerId: _, source: _source, revision: _revision, ...written } = body;
-    const hub = { ...readSentHub(written, sentBy(principal, service, now)), ownerId: principal.ownerId };
-    const { result, ...outcome } = await operations.putHub(hub, { create: true, dryRun: query.dryRun });
-    return changeTold({ ...outcome, result: hubTold(result) });
+    const read = readSentHub(writtenOf(body), sentBy(principal, service, now));
+    const hub = { ...read, ownerId: principal.ownerId };
+    return told(await operations.putHub(hub, { create: true, dryRun: query.dryRun }));
   },
 });
 
@@ -77,19 +78,10 @@ const put = route({
   errors: [...known, 'operator.input', 'operator.conflict', 'operator.file-managed', 'api.precondition'],
   handle: async ({ params, body, query, operations, principal, service, now, ifMatch }) => {
     const { hub: present } = await operations.hub(params.hub);
-    const { id, ownerId: _, source: _source, revision: _revision, ...written } = body;
-    if (id !== undefined && parseUuid(id) !== present.id) {
-      throw failure(
-        'operator.input',
-        { key: 'id', id: present.id },
-        'the id of a hub cannot be changed: send this one',
-      );
-    }
+    requireSameId(body.id, present.id);
     const options = sentBy(principal, service, now, secretFilesOf([present]));
-    const hub = { ...readSentHub({ ...written, id: present.id }, options), ownerId: present.ownerId };
-    const change = { create: false, revision: ifMatch, dryRun: query.dryRun };
-    const { result, ...outcome } = await operations.putHub(hub, change);
-    return changeTold({ ...outcome, result: hubTold(result) });
+    const hub = { ...readSentHub({ ...writtenOf(body), id: present.id }, options), ownerId: present.ownerId };
+    return told(await operations.putHub(hub, { create: false, revision: ifMatch, dryRun: query.dryRun }));
   },
 });
 
@@ -106,9 +98,16 @@ const remove = route({
   conditional: true,
   errors: [...known, 'operator.conflict', 'operator.file-managed', 'api.precondition'],
   handle: async ({ params, query, operations, ifMatch }) => {
-    const { result, ...outcome } = await operations.deleteHub(params.hub, { ...query, revision: ifMatch });
-    return { body: { ...outcome, result: hubTold(result) } };
+    const outcome = await operations.deleteHub(params.hub, { ...query, revision: ifMatch });
+    return { body: outcomeTold(outcome, hubTold) };
   },
 });
 
 export const hubRoutes = [list, create, get, put, remove];
+
+const told = (outcome: Outcome<Hub>) => changeTold(outcomeTold(outcome, hubTold));
+
+function requireSameId(sentId: string | undefined, id: Uuid): void {
+  if (sentId === undefined || parseUuid(sentId) === id) return;
+  throw failure('operator.input', { key: 'id', id }, 'the id of a hub cannot be changed: send this one');
+}

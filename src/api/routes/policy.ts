@@ -6,7 +6,7 @@ import { writtenGroup } from '../schemas/group.ts';
 import { newHub } from '../schemas/hub.ts';
 import { closed, flag, maybe, time } from '../schemas/parts.ts';
 import { policyDryRun } from '../schemas/policy.ts';
-import { sentBy } from '../told.ts';
+import { sentBy, writtenOf } from '../told.ts';
 
 const tag = 'policy';
 
@@ -61,8 +61,8 @@ const dryRun = route({
       source: body.changes === true ? ('operator' as const) : ('file' as const),
     };
     const sent = {
-      groups: body.groups.map(({ ownerId: _, source: _source, revision: _revision, ...group }) => group as SentGroup),
-      hubs: body.hubs.map(({ ownerId: _, source: _source, revision: _revision, ...hub }) => hub),
+      groups: body.groups.map((group) => writtenOf(group) as SentGroup),
+      hubs: body.hubs.map(writtenOf),
     };
     return { body: await operations.dryRun(readSent(sent, options), body.since) };
   },

@@ -1,4 +1,3 @@
-import Type from 'typebox';
 import { failure } from '../../core/errors.ts';
 import type { Actor } from '../../store/model.ts';
 import { type Principal, type Route, route } from '../route.ts';
@@ -50,7 +49,6 @@ export const serviceRoutes: readonly Route[] = [
     tag: 'service',
     summary: 'Describe this API',
     role: undefined,
-    query: Type.Object({}, { additionalProperties: false }),
     answer: jsonObject('OpenAPI 3.1'),
     errors: [],
     handle: async ({ service }) => ({ body: service.document() }),

@@ -1,6 +1,7 @@
 import { type Route, route } from '../route.ts';
 import { plainChange, which } from '../schemas/parts.ts';
 import { newToken, newTokenOutcome, tokenList, tokenOutcome } from '../schemas/token.ts';
+import { listTold } from '../told.ts';
 
 /** The service's own tokens: for programs and for people without an OIDC issuer. */
 export const tokenRoutes: readonly Route[] = [
@@ -14,7 +15,7 @@ export const tokenRoutes: readonly Route[] = [
     unbound: true,
     answer: tokenList,
     errors: [],
-    handle: async ({ operations }) => ({ body: { items: await operations.tokens(), next: null } }),
+    handle: async ({ operations }) => listTold(await operations.tokens()),
   }),
   route({
     id: 'createToken',

@@ -14,7 +14,7 @@ import {
   webhookList,
   webhookOutcome,
 } from '../schemas/webhook.ts';
-import { pageTold } from '../told.ts';
+import { listTold, pageTold } from '../told.ts';
 
 const params = which('webhook', 'id or name of the webhook');
 const known = ['operator.not-found', 'operator.ambiguous'] as const;
@@ -28,7 +28,7 @@ const list = route({
   summary: 'List webhooks with what waits for them',
   answer: webhookList,
   errors: [],
-  handle: async ({ operations }) => ({ body: { items: await operations.webhooks(), next: null } }),
+  handle: async ({ operations }) => listTold(await operations.webhooks()),
 });
 
 const create = route({

@@ -15,11 +15,18 @@ import {
   text,
   time,
   uuid,
+  which,
   words,
 } from './parts.ts';
 
-const verdicts = ['provisioned', 'renewed', 'refused', 'failed', 'abandoned'] as const satisfies readonly Verdict[];
-const stages = [
+export const verdicts = [
+  'provisioned',
+  'renewed',
+  'refused',
+  'failed',
+  'abandoned',
+] as const satisfies readonly Verdict[];
+export const stages = [
   'attest',
   'match',
   'admit',
@@ -47,6 +54,8 @@ const summaryFields = {
   groupId: maybe(uuid('group that it was matched to, of a closed one')),
   ownerId: maybe(uuid('whose the device is, of a closed one')),
 };
+
+export const whichAttempt = which('attempt', 'its id, or the first 8 characters or more of it');
 
 export const attemptSummary = resource<AttemptSummary>('AttemptSummary', 'A provisioning run in short.', summaryFields);
 

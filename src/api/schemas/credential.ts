@@ -1,6 +1,7 @@
 import Type from 'typebox';
 import type { CredentialChange, CredentialSelection } from '../../operator/credentials.ts';
 import type { CredentialView } from '../../operator/operations.ts';
+import { crlReasons } from '../../pki/crl-reason.ts';
 import type { Credential, Revocation, RevocationReason } from '../../store/model.ts';
 import {
   closed,
@@ -20,18 +21,8 @@ import {
   words,
 } from './parts.ts';
 
-const reasons = [
-  'unspecified',
-  'keyCompromise',
-  'affiliationChanged',
-  'superseded',
-  'cessationOfOperation',
-  'certificateHold',
-  'privilegeWithdrawn',
-] as const satisfies readonly RevocationReason[];
-
 const revocationReason = words(
-  reasons,
+  crlReasons,
   'reason of RFC 5280 §5.3.1; certificateHold is the only one that can be taken back',
 );
 

@@ -22,13 +22,18 @@ import {
   words,
 } from './parts.ts';
 
-export const deviceStates = [
+const deviceStates = [
   'pending',
   'active',
   'quarantined',
   'disabled',
   'decommissioned',
 ] as const satisfies readonly DeviceState[];
+
+/** How many devices are in which state. */
+export const countsByState = Object.fromEntries(
+  deviceStates.map((state) => [state, count(`devices that are ${state}`)]),
+) as Record<DeviceState, ReturnType<typeof count>>;
 
 export const deviceState = words(
   deviceStates,

@@ -12,7 +12,8 @@ export const event = resource<StoredEvent>('Event', 'Something that happened (do
   data: jsonObject('what there is to say about it, by type'),
 });
 
-export const eventId = (description: string) => Type.String({ pattern: '^[0-9]{1,14}-[0-9]{1,14}$', description });
+export const eventIdPattern = '^[0-9]{1,14}-[0-9]{1,14}$';
+export const eventId = (description: string) => Type.String({ pattern: eventIdPattern, description });
 
 export const eventTypes = Type.Array(
   Type.String({

@@ -1,9 +1,9 @@
 import Type, { type Static } from 'typebox';
 import { groupSchema } from '../../config/group-schema.ts';
-import type { DeviceState, FetchedCrl } from '../../store/model.ts';
-import { deviceStates } from './device.ts';
+import type { FetchedCrl } from '../../store/model.ts';
+import { countsByState } from './device.ts';
 import { anyUuid, origin, originAsRead } from './hub.ts';
-import { closed, count, listOf, maybe, named, outcome, resource, text, time, uuid } from './parts.ts';
+import { closed, listOf, maybe, named, outcome, resource, text, time, uuid, wholeList } from './parts.ts';
 
 /** Groups as policy files write them (docs/policy.md), but that everything stands in place: PEM, no file names. */
 const {
@@ -66,16 +66,7 @@ export const writtenGroup = Type.Object(
 );
 export type WrittenGroup = Static<typeof writtenGroup>;
 
-const [pending, active, quarantined, disabled, decommissioned] = deviceStates.map((state) =>
-  count(`devices that are ${state}`),
-);
-const devices = Type.Object(
-  { pending, active, quarantined, disabled, decommissioned } as Record<DeviceState, ReturnType<typeof count>>,
-  {
-    ...closed,
-    $id: 'DevicesByState',
-  },
-);
+const devices = Type.Object(countsByState, { ...closed, $id: 'DevicesByState' });
 
 const fetchedList = resource<FetchedCrl>('FetchedList', "A manufacturer's revocation list as it was fetched.", {
   id: uuid('UUIDv5 of its URL'),
@@ -89,10 +80,7 @@ const fetchedList = resource<FetchedCrl>('FetchedList', "A manufacturer's revoca
 });
 
 const groupCount = Type.Object({ group, devices }, { ...closed, $id: 'GroupCount' });
-export const groupList = Type.Object(
-  { items: Type.Array(groupCount), next: Type.Null() },
-  { ...closed, $id: 'GroupList' },
-);
+export const groupList = wholeList('GroupList', Type.Array(groupCount));
 export const groupView = Type.Object(
   {
     group,

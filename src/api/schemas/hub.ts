@@ -1,7 +1,7 @@
 import Type, { type Static } from 'typebox';
 import { gatewayUri } from '../../config/hub-schema.ts';
 import type { PolicyOrigin } from '../../store/model.ts';
-import { closed, count, maybe, named, outcome, shortText, uuid, words } from './parts.ts';
+import { asRead, closed, count, maybe, named, outcome, shortText, uuid, wholeList, words } from './parts.ts';
 
 /** Hubs as policy files write them (docs/policy.md), but that files with secrets have bare names. */
 const fields = {
@@ -33,8 +33,7 @@ export const origin = {
   revision: count('counts changes: the ETag'),
 };
 
-/** The same in a request: what was read can be sent back. */
-const asRead = maybe(Type.Unknown({ description: 'as it was read; it is not looked at' }));
+/** The same in a request. */
 export const originAsRead = { ownerId: asRead, source: asRead, revision: asRead };
 
 export const anyUuid = Type.String({ format: 'uuid', description: 'UUID' });
@@ -60,7 +59,7 @@ const hubCount = Type.Object(
   { hub, groups: count('groups that name it'), devices: count('devices that were sent there last') },
   { ...closed, $id: 'HubCount' },
 );
-export const hubList = Type.Object({ items: Type.Array(hubCount), next: Type.Null() }, { ...closed, $id: 'HubList' });
+export const hubList = wholeList('HubList', Type.Array(hubCount));
 export const hubView = Type.Object(
   { hub, groups: Type.Array(named, { description: 'groups that send devices there' }) },
   { ...closed, $id: 'HubView' },

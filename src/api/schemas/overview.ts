@@ -1,7 +1,6 @@
 import Type, { type Static } from 'typebox';
-import type { DeviceState } from '../../store/model.ts';
-import { deviceStates } from './device.ts';
-import { closed, count, flag, part, text } from './parts.ts';
+import { countsByState } from './device.ts';
+import { closed, count, flag, text } from './parts.ts';
 
 const counts = (description: string) => Type.Record(Type.String(), count('how many'), { description });
 
@@ -10,12 +9,7 @@ export const overview = Type.Object(
     devices: Type.Object(
       {
         total: count('all'),
-        byState: part<Record<DeviceState, number>>(
-          Object.fromEntries(deviceStates.map((state) => [state, count(`devices that are ${state}`)])) as Record<
-            DeviceState,
-            ReturnType<typeof count>
-          >,
-        ),
+        byState: Type.Object(countsByState, closed),
         alarms: count('devices with open alarms'),
       },
       closed,

@@ -25,6 +25,9 @@ export const part = <T>(fields: { readonly [K in keyof Required<T>]: TSchema }, 
 
 export const maybe = Type.Optional;
 
+/** In a request: what was read can be sent back whole. */
+export const asRead = maybe(Type.Unknown({ description: 'as it was read; it is not looked at' }));
+
 export const uuid = (description: string) =>
   Type.String({ pattern: '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$', description });
 export const time = (description: string) => Type.Integer({ description: `${description}; ms since 1970, UTC` });
@@ -91,6 +94,10 @@ export const page = <T>($id: string, items: TSchema) =>
       { ...closed, $id },
     ),
   );
+
+/** A list that always comes whole. */
+export const wholeList = <Items extends TSchema>($id: string, items: Items) =>
+  Type.Object({ items, next: Type.Null() }, { ...closed, $id });
 
 /** What a change answers with. */
 export const outcome = <T>($id: string, result: TSchema) =>

@@ -1,10 +1,8 @@
 import Type from 'typebox';
 import { errorTable } from '../../core/errors.ts';
 import type { StatisticsSlot, StatisticsView } from '../../operator/statistics-view.ts';
+import { stages, verdicts } from './attempt.ts';
 import { closed, count, listOf, part, resource, time } from './parts.ts';
-
-const verdicts = ['provisioned', 'renewed', 'refused', 'failed', 'abandoned'] as const;
-const stages = ['handshake', 'attest', 'match', 'admit', 'bind', 'issue', 'authorize', 'configure', 'confirm'] as const;
 
 const counts = (description: string) => Type.Array(Type.Integer({ minimum: 0 }), { description });
 const some = (
@@ -19,7 +17,7 @@ const slot = part<StatisticsSlot>({
   codes: some(Object.keys(errorTable), count('attempts'), 'those that were refused or failed, by code'),
   bytesIn: count('bytes that these attempts sent'),
   bytesOut: count('bytes that they were sent'),
-  stages: some(stages, counts('by the bounds'), 'what the service took over a stage'),
+  stages: some(['handshake', ...stages], counts('by the bounds'), 'what the service took over a stage'),
   runs: counts('from the first session of a first boot to its last answer, by the bounds'),
 });
 

@@ -2,7 +2,7 @@ import Type from 'typebox';
 import { limits } from '../../core/limits.ts';
 import type { ListedToken } from '../../operator/operations.ts';
 import { roles } from '../roles.ts';
-import { closed, listOf, maybe, outcome, resource, shortText, text, time, uuid, words } from './parts.ts';
+import { closed, listOf, maybe, outcome, resource, shortText, text, time, uuid, wholeList, words } from './parts.ts';
 
 export const role = words(
   roles,
@@ -20,10 +20,7 @@ const fields = {
 
 const token = resource<ListedToken>('Token', 'Who may use the API. The token itself is with its holder only.', fields);
 
-export const tokenList = Type.Object(
-  { items: listOf<ListedToken>(token, 'oldest first'), next: Type.Null() },
-  { ...closed, $id: 'TokenList' },
-);
+export const tokenList = wholeList('TokenList', listOf<ListedToken>(token, 'oldest first'));
 
 export const newToken = Type.Object(
   {

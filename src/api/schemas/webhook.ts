@@ -3,7 +3,22 @@ import { limits } from '../../core/limits.ts';
 import type { WebhookView } from '../../operator/operations.ts';
 import type { Delivery } from '../../store/model.ts';
 import { event, eventTypes } from './event.ts';
-import { closed, count, flag, listOf, maybe, outcome, page, part, resource, text, time, uuid } from './parts.ts';
+import {
+  asRead,
+  closed,
+  count,
+  flag,
+  listOf,
+  maybe,
+  outcome,
+  page,
+  part,
+  resource,
+  text,
+  time,
+  uuid,
+  wholeList,
+} from './parts.ts';
 
 const view = {
   webhook: part<WebhookView['webhook']>({
@@ -22,10 +37,7 @@ const view = {
 };
 
 export const webhook = resource<WebhookView>('Webhook', 'A program that is told of events by HTTP.', view);
-export const webhookList = Type.Object(
-  { items: listOf<WebhookView>(webhook, 'by name'), next: Type.Null() },
-  { ...closed, $id: 'WebhookList' },
-);
+export const webhookList = wholeList('WebhookList', listOf<WebhookView>(webhook, 'by name'));
 export const webhookOutcome = outcome<WebhookView>('WebhookOutcome', webhook);
 
 type Told = WebhookView & { readonly secret?: string };
@@ -36,8 +48,6 @@ export const toldWebhookOutcome = outcome<Told>(
     secret: maybe(text('key of the signatures: `whsec_` and base64')),
   }),
 );
-
-const asRead = maybe(Type.Unknown({ description: 'as it was read; it is not looked at' }));
 
 const fields = {
   name: Type.String({ minLength: 1, maxLength: limits.api.name, description: 'one line, its own' }),

@@ -2,6 +2,7 @@ import { Command, Option } from 'commander';
 import type { Millis } from '../../core/clock.ts';
 import { failure } from '../../core/errors.ts';
 import type { CredentialFilter, CredentialSelection } from '../../operator/credentials.ts';
+import { crlReasons } from '../../pki/crl-reason.ts';
 import type { RevocationReason } from '../../store/model.ts';
 import { generationNumber, timeSpan } from '../arguments.ts';
 import { strong } from '../output.ts';
@@ -24,7 +25,7 @@ export function credentialCommand(): Command {
       "Put certificates on their issuer's revocation list, for good. Name them by one of serial, device or group.",
     )
     .summary('put certificates on the revocation list')
-    .addOption(new Option('--reason <reason>', 'why').choices(reasons).default('unspecified'));
+    .addOption(new Option('--reason <reason>', 'why').choices(crlReasons).default('unspecified'));
   changes(selecting(revoke))
     .addHelpText(
       'after',
@@ -55,16 +56,6 @@ Examples:
   credential.addCommand(ownerPskCommand());
   return credential;
 }
-
-const reasons = [
-  'unspecified',
-  'keyCompromise',
-  'affiliationChanged',
-  'superseded',
-  'cessationOfOperation',
-  'certificateHold',
-  'privilegeWithdrawn',
-] satisfies RevocationReason[];
 
 interface SelectOptions extends ChangeOptions {
   readonly serial?: string;

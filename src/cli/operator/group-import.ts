@@ -3,6 +3,7 @@ import { Command, Option } from 'commander';
 import { failure } from '../../core/errors.ts';
 import type { ImportLine, ImportReport } from '../../operator/imports.ts';
 import type { AccessList } from '../../store/model.ts';
+import { unreadable } from '../named-file.ts';
 import { faint, type Output, strong } from '../output.ts';
 import { plain } from '../plain.ts';
 import { type ChangeOptions, changes, withOperations } from '../with-operations.ts';
@@ -100,7 +101,6 @@ async function* chunks(path: string): AsyncGenerator<string> {
   try {
     yield* path === '-' ? process.stdin.setEncoding('utf8') : createReadStream(path, 'utf8');
   } catch (error) {
-    const found = error instanceof Error && 'code' in error ? String(error.code) : 'unreadable';
-    throw failure('command.file', { file: path, found }, 'check the path and who may read it', error);
+    throw unreadable(path, error);
   }
 }

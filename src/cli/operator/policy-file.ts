@@ -1,9 +1,9 @@
-import { readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { readPolicyFile } from '../../config/policy.ts';
 import { failure } from '../../core/errors.ts';
 import type { Operations } from '../../operator/operations.ts';
 import type { EnrollmentGroup, Hub } from '../../store/model.ts';
+import { readNamed } from '../named-file.ts';
 import { plain } from '../plain.ts';
 import type { CommandContext } from '../with-operations.ts';
 
@@ -21,7 +21,7 @@ export async function policyFile(
   const name = file === '-' ? 'standard input' : file;
   const hubs = (await operations.hubs()).map(({ hub: { id } }) => id);
   const base = file === '-' ? process.cwd() : dirname(file);
-  const text = readText(file);
+  const text = readNamed(file).toString('utf8');
   const found = readPolicyFile(text, name, base, {
     hubs,
     source: 'operator',
@@ -31,13 +31,4 @@ export async function policyFile(
   for (const { text } of found.warnings) process.stderr.write(`firstboot: ${plain(text)}\n`);
   if (found[wanted].length > 0) return found;
   throw failure('operator.input', { file: name, key: wanted }, `write ${wanted} under this key`);
-}
-
-function readText(file: string): string {
-  try {
-    return readFileSync(file === '-' ? 0 : file, 'utf8');
-  } catch (error) {
-    const found = error instanceof Error && 'code' in error ? String(error.code) : 'unreadable';
-    throw failure('command.file', { file, found }, 'check the path and who may read it', error);
-  }
 }

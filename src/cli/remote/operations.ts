@@ -2,8 +2,8 @@ import { encodeCertificates } from '../../codec/pem.ts';
 import { type GroupForm, type HubForm, readGroupForm, readHubForm } from '../../config/form.ts';
 import { FirstbootError, failure } from '../../core/errors.ts';
 import { limits } from '../../core/limits.ts';
-import type { Outcome } from '../../operator/change.ts';
-import type { DryRun, ListPage, Operations, PutOptions } from '../../operator/operations.ts';
+import type { Outcome, RowOptions } from '../../operator/change.ts';
+import type { ListPage, Operations, PutOptions } from '../../operator/operations.ts';
 import type { EnrollmentGroup, Hub, RefusalCount } from '../../store/model.ts';
 import { type ApiClient, type ApiRequest, segment } from './client.ts';
 
@@ -59,16 +59,15 @@ function groupOperations({ ask }: ApiClient) {
     },
     setGroupEnabled: (which, { enabled, ...options }) =>
       changed(`${at('groups', which)}/${enabled ? 'enable' : 'disable'}`, post(options)),
-    deleteGroup: (which, { force, ...options }) =>
-      changed(at('groups', which), { method: 'DELETE', query: { force, dryRun: options.dryRun } }),
+    deleteGroup: (which, { force, ...options }) => changed(at('groups', which), removal(options, { force })),
     approveGroup: (which, { reason, ...options }) =>
       ask(`${at('groups', which)}/approve`, { ...post(options), body: { reason } }),
 
     access: (which, { list, ...page }) => listed({ ask }, `${at('groups', which)}/access`, { list }, page),
     addAccess: ({ group, ...entry }, options) =>
       ask(`${at('groups', group)}/access`, { ...post(options), body: entry }),
-    removeAccess: ({ group, list, device: { by, value } }, { dryRun }) =>
-      ask(`${at('groups', group)}/access`, { method: 'DELETE', query: { list, by, value, dryRun } }),
+    removeAccess: ({ group, list, device: { by, value } }, options) =>
+      ask(`${at('groups', group)}/access`, removal(options, { list, by, value })),
     importAccess: async (pieces, { group, list, format, partial, dryRun, file }) => {
       const type = format === 'csv' ? 'text/csv' : 'application/x-ndjson';
       const query = { list, partial, dryRun };
@@ -103,7 +102,7 @@ function hubOperations({ ask }: ApiClient) {
     },
     putHub: async (hub, options) =>
       changed(options.create ? '/hubs' : at('hubs', hub.id), { ...put(options), body: await hubFormOf(hub) }),
-    deleteHub: (which, { dryRun }) => changed(at('hubs', which), { method: 'DELETE', query: { dryRun } }),
+    deleteHub: (which, options) => changed(at('hubs', which), removal(options)),
   } satisfies Partial<Operations>;
 }
 
@@ -168,7 +167,7 @@ function tellingOperations({ ask }: ApiClient) {
     tokens: async () => (await ask<Items<ListedToken>>('/tokens')).items,
     createToken: ({ name, role, owner, expiresAt }, options) =>
       ask('/tokens', { ...post(options), body: { name, role, owner, expiresAt } }),
-    revokeToken: (which, { dryRun }) => ask(at('tokens', which), { method: 'DELETE', query: { dryRun } }),
+    revokeToken: (which, options) => ask(at('tokens', which), removal(options)),
 
     webhooks: async () => (await ask<Items<View<'webhook'>>>('/webhooks')).items,
     webhook: (which) => ask(at('webhooks', which)),
@@ -176,7 +175,7 @@ function tellingOperations({ ask }: ApiClient) {
       which === undefined
         ? ask('/webhooks', { ...post({ dryRun }), body: request })
         : ask(at('webhooks', which), { ...put({ create: false, revision, dryRun }), body: request }),
-    deleteWebhook: (which, { dryRun }) => ask(at('webhooks', which), { method: 'DELETE', query: { dryRun } }),
+    deleteWebhook: (which, options) => ask(at('webhooks', which), removal(options)),
     deliveries: (which, { dead, ...page }) => listed({ ask }, `${at('webhooks', which)}/deliveries`, { dead }, page),
     redeliver: (which, { event, dryRun }) =>
       ask(`${at('webhooks', which)}/redeliver`, { ...post({ dryRun }), body: { event } }),
@@ -194,9 +193,15 @@ type Told<List extends 'groups' | 'hubs', Key extends string, Form> = Omit<
 
 const at = (list: string, which: string): string => `/${list}/${segment(which)}`;
 
-const post = ({ dryRun, revision }: DryRun & { readonly revision?: number | undefined }): ApiRequest => ({
+const post = ({ dryRun, revision }: RowOptions): ApiRequest => ({
   method: 'POST',
   query: { dryRun },
+  ...ifMatch(revision),
+});
+
+const removal = ({ dryRun, revision }: RowOptions, query: ApiRequest['query'] = {}): ApiRequest => ({
+  method: 'DELETE',
+  query: { ...query, dryRun },
   ...ifMatch(revision),
 });
 
