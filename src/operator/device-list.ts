@@ -1,4 +1,5 @@
 import { parseUuid } from '../core/ids.ts';
+import { limits } from '../core/limits.ts';
 import { ownerNamed } from '../provision/owner.ts';
 import type { Device, DeviceState } from '../store/model.ts';
 import { type DeviceCount, type DeviceFacet, deviceFacets, type Store } from '../store/store.ts';
@@ -47,6 +48,8 @@ export async function listDevices(
   const [smallest] = sizes;
   if (smallest?.size === 0) return { rows: [], next: undefined };
   if (sort !== 'key') {
+    const few = after === undefined ? smallest && smallest.size <= limits.operator.rowsSearched : isSorted(after);
+    if (smallest && few) return newestOf(everyDeviceBy(store, smallest.facet), sort, { fits, after, limit });
     const page = await listOf(everyDeviceByTime(store, sort, after), {
       fits: ({ device }) => fits(device),
       most: limit,
@@ -57,6 +60,35 @@ export async function listDevices(
   const devices = smallest ? everyDeviceBy(store, smallest.facet, after) : everyDevice(store, after);
   return listOf(devices, { fits, most: limit, position: ({ keyId }) => keyId });
 }
+
+/**
+ * A page of few devices, newest first, sorted here: in the index by time they may stand behind all others, and only so much of it
+ * is looked through at a time.
+ */
+async function newestOf(
+  devices: AsyncIterable<Device>,
+  by: 'seen' | 'created',
+  page: {
+    readonly fits: (device: Device) => boolean;
+    readonly after: string | undefined;
+    readonly limit: number;
+  },
+): Promise<Page<Device, string>> {
+  const found: { readonly device: Device; readonly cursor: string }[] = [];
+  for await (const device of devices) {
+    const at = by === 'seen' ? device.lastSeenAt : device.createdAt;
+    if (at === undefined || !page.fits(device)) continue;
+    const cursor = `${sorted}${String(at).padStart(16, '0')} ${device.keyId}`;
+    if (page.after === undefined || cursor < page.after) found.push({ device, cursor });
+  }
+  found.sort((a, b) => (a.cursor < b.cursor ? 1 : -1));
+  const rows = found.slice(0, Math.min(page.limit, limits.operator.listed));
+  return { rows: rows.map(({ device }) => device), next: rows.length < found.length ? rows.at(-1)?.cursor : undefined };
+}
+
+/** Who goes on goes on in the same way, however many there are by then. */
+const sorted = 'sorted ';
+const isSorted = (cursor: string): boolean => cursor.startsWith(sorted);
 
 interface Facet {
   readonly by: DeviceFacet;

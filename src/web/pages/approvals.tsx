@@ -26,7 +26,11 @@ export function ApprovalsPage() {
     <Page title="Approvals" lead="Devices that wait for somebody to let them in.">
       <Loaded resource={waiting}>
         {({ items, next }) =>
-          items.length === 0 ? (
+          items.length === 0 && next !== null ? (
+            <p class="empty">
+              Those who wait came before many others: <a href="/devices?state=pending">the list of devices</a> has them.
+            </p>
+          ) : items.length === 0 ? (
             <div class="empty">
               <p>
                 Nobody waits. A device shows up here by itself when it comes to a group with the admission{' '}

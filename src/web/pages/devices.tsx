@@ -89,7 +89,15 @@ export function DevicesPage() {
         href={({ keyId }) => `/devices/${keyId}`}
         empty={
           Object.values(filters).some((filter) => filter !== undefined) ? (
-            <p>No device fits these filters. Take one out, or search for less.</p>
+            <p>
+              No device fits these filters. Take one out, or search for less
+              {text === undefined ? null : (
+                <>
+                  , or <a href={`/attempts?text=${encodeURIComponent(text)}`}>among the attempts</a>
+                </>
+              )}
+              .
+            </p>
           ) : (
             <p>
               No device has come yet. <a href="/groups">Look whether a group would take it</a>; it shows up here by

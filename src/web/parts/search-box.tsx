@@ -58,8 +58,9 @@ async function placeOf(api: Api, wanted: string): Promise<string> {
   // Attempts have a UUIDv7, devices never do.
   if (/^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f-]*$/i.test(wanted)) return `/attempts/${wanted.toLowerCase()}`;
   const text = encodeURIComponent(wanted);
-  const { items } = await api.get<ListAnswer<{ readonly keyId: string }>>('/devices', { text: wanted, limit: 2 });
-  const [first, second] = items;
-  if (first !== undefined && second === undefined) return `/devices/${first.keyId}`;
-  return first === undefined ? `/attempts?text=${text}` : `/devices?text=${text}`;
+  const { items, next } = await api.get<ListAnswer<{ readonly keyId: string }>>('/devices', { text: wanted, limit: 2 });
+  const [first] = items;
+  // Not all have been looked through yet: the list goes on.
+  if (next !== null || items.length > 1) return `/devices?text=${text}`;
+  return first === undefined ? `/attempts?text=${text}` : `/devices/${first.keyId}`;
 }

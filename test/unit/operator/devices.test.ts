@@ -311,4 +311,21 @@ describe('operations on devices', () => {
     expect(second.next).toBeUndefined();
     expect(first.rows.every(({ createdAt }) => createdAt === startOfRecords)).toBe(true);
   });
+
+  it.each(['created', 'seen'] as const)(
+    'finds the few that wait, the last %s first, behind any number of others',
+    async (sort) => {
+      const at = (n: number) => ({ createdAt: startOfRecords + n, lastSeenAt: startOfRecords + n });
+      for (const n of [1, 2, 3, 4, 5]) await bench.putDevice(n, { state: 'pending', ...at(n) });
+      for (let n = 1000; n < 1010 + limits.operator.rowsSearched; n++) await bench.putDevice(n, at(n));
+      const asked = { state: 'pending', sort } as const;
+      const first = await listDevices(bench.store, asked, { limit: 2 });
+      const second = await listDevices(bench.store, asked, { limit: 2, after: first.next });
+      const third = await listDevices(bench.store, asked, { limit: 2, after: second.next });
+      expect([first, second, third].map(({ rows }) => rows.map(({ createdAt }) => createdAt - startOfRecords))).toEqual(
+        [[5, 4], [3, 2], [1]],
+      );
+      expect(third.next).toBeUndefined();
+    },
+  );
 });
