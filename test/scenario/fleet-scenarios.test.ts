@@ -114,7 +114,7 @@ describe('firstboot fleet', () => {
       '--limit',
       '9h',
     ]);
-    await running.noted(/2 000 devices/);
+    await running.noted(/ of 2 000 arrived/);
     const { code, stdout, stderr } = await running.stop('SIGINT');
     expect(stderr).toContain('interrupted');
     expect(stdout).toMatch(/\d+ of 2 000 devices arrived/);
