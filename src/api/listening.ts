@@ -1,3 +1,4 @@
+import { lookup } from 'node:dns/promises';
 import type { IncomingMessage } from 'node:http';
 import { createServer as createHttps } from 'node:https';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
@@ -107,7 +108,9 @@ export function prepareTls(server: FastifyInstance, tls: ApiTls): () => void {
 /** @returns its URL. @throws FirstbootError service.address-in-use, service.config */
 export async function listen(server: FastifyInstance, { host, port }: ListenOptions): Promise<string> {
   try {
-    return await server.listen({ host, port });
+    // For this name fastify makes a second server, of which nothing here knows: not bounded, and never with another certificate.
+    const address = host === 'localhost' ? (await lookup(host)).address : host;
+    return await server.listen({ host: address, port });
   } catch (error) {
     await server.close();
     const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown';

@@ -19,6 +19,7 @@ import {
 import { routerPath } from './paths.ts';
 import type { Principal } from './principal.ts';
 import { requestText, requireLength } from './request-text.ts';
+import { sameRights } from './roles.ts';
 import type { Call, Reply, Route } from './route.ts';
 import type { ApiService } from './service.ts';
 import { type QueryText, type RouteChecks, routeChecks } from './validation.ts';
@@ -210,16 +211,18 @@ class ServedRoute {
     return reply.send(bytes ? Buffer.from(body.buffer, body.byteOffset, body.byteLength) : body);
   }
 
-  /** An endless answer ends when its reader would not be let in any more. */
+  /** An endless answer ends when its reader would not be let in any more, or to see other things: it comes back for those. */
   private watch(request: FastifyRequest, stream: Readable, gone: AbortController): void {
     const { door, timers } = this.deps;
     const { role, unbound } = this.route;
     if (role === undefined) return;
+    const begun = door.callerOf(request)?.principal;
     const later = (): (() => void) => timers.schedule(timers.now() + limits.api.streamRecheck, look);
     const look = (): void => {
       void door.enter(request, { role, unbound }).then(
         () => {
-          if (!stream.destroyed) cancel = later();
+          if (!sameRights(begun, door.callerOf(request)?.principal)) gone.abort();
+          else if (!stream.destroyed) cancel = later();
         },
         // The route ends it: a stream that waits for what comes next cannot be ended from outside.
         () => gone.abort(),

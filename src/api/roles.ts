@@ -18,6 +18,10 @@ export interface Needed {
 /** Whether it runs the service: the audit log, and what is wrong inside, are for nobody else. */
 export const isInsider = ({ role, ownerId }: Principal): boolean => role === 'admin' && ownerId === undefined;
 
+/** Whether both see and may the same. */
+export const sameRights = (a: Principal | undefined, b: Principal | undefined): boolean =>
+  a?.role === b?.role && a?.ownerId === b?.ownerId;
+
 /** @throws FirstbootError api.forbidden */
 export function requireRole({ role, ownerId }: Principal, { role: needed, unbound = false }: Needed): void {
   if (!atLeast(role, needed)) {

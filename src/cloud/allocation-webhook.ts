@@ -4,7 +4,7 @@ import type { Timers } from '../core/clock.ts';
 import { FirstbootError, failure } from '../core/errors.ts';
 import { parseUuid, type Uuid } from '../core/ids.ts';
 import { limits } from '../core/limits.ts';
-import { isOwnersUrl } from '../provision/owners-urls.ts';
+import { hasOwnersWebhook } from '../provision/owners-urls.ts';
 import type { AllocationSource } from '../provision/ports.ts';
 import type { Device, EnrollmentGroup, HubAllocation } from '../store/model.ts';
 import { boundedFetch, FetchFault } from './bounded-fetch.ts';
@@ -35,7 +35,7 @@ export function createAllocationWebhook({
       }
       underWay++;
       try {
-        const publicOnly = !ownersReachPrivate && isOwnersUrl(group, allocation.url);
+        const publicOnly = !ownersReachPrivate && hasOwnersWebhook(group);
         return await ask(allocation, { group, device, timers, publicOnly });
       } finally {
         underWay--;

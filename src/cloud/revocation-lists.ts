@@ -7,7 +7,7 @@ import { limits } from '../core/limits.ts';
 import type { Log } from '../core/log.ts';
 import { parseCertificate } from '../pki/certificate.ts';
 import { crlSignedBy, decodeCrls, type RevocationList, readCrl } from '../pki/revocation-list.ts';
-import { isOwnersUrl } from '../provision/owners-urls.ts';
+import { isOwnersList } from '../provision/owners-urls.ts';
 import type { EnrollmentGroup, FetchedCrl } from '../store/model.ts';
 import type { Store } from '../store/store.ts';
 import { boundedFetch, FetchFault } from './bounded-fetch.ts';
@@ -246,7 +246,7 @@ function sitesByUrl(groups: Iterable<EnrollmentGroup>): ReadonlyMap<string, Site
       const { signers, ofOwner } = found.get(url) ?? { signers: [], ofOwner: true };
       found.set(url, {
         signers: [...signers, ...anchors, ...leads, ...intermediates],
-        ofOwner: ofOwner && isOwnersUrl(group, url),
+        ofOwner: ofOwner && isOwnersList(group, url),
       });
     }
   }

@@ -1,6 +1,7 @@
 import { parseUuid } from '../core/ids.ts';
 import { limits } from '../core/limits.ts';
 import { ownerNamed } from '../provision/owner.ts';
+import { placeInTime } from '../store/device-index.ts';
 import type { Device, DeviceState } from '../store/model.ts';
 import { type DeviceCount, type DeviceFacet, deviceFacets, type Store } from '../store/store.ts';
 import { findGroup, findHub } from './find.ts';
@@ -48,9 +49,11 @@ export async function listDevices(
   const [smallest] = sizes;
   if (smallest?.size === 0) return { rows: [], next: undefined };
   if (sort !== 'key') {
-    const few = after === undefined ? smallest && smallest.size <= limits.operator.rowsSearched : isSorted(after);
-    if (smallest && few) return newestOf(everyDeviceBy(store, smallest.facet), sort, { fits, after, limit });
-    const page = await listOf(everyDeviceByTime(store, sort, after), {
+    const few = smallest !== undefined && smallest.size <= limits.operator.rowsSearched;
+    const devices = few
+      ? newestOf(everyDeviceBy(store, smallest.facet), sort, after)
+      : everyDeviceByTime(store, sort, after);
+    const page = await listOf(devices, {
       fits: ({ device }) => fits(device),
       most: limit,
       position: ({ cursor }) => cursor,
@@ -62,33 +65,21 @@ export async function listDevices(
 }
 
 /**
- * A page of few devices, newest first, sorted here: in the index by time they may stand behind all others, and only so much of it
- * is looked through at a time.
+ * Few devices, newest first, with where everyDeviceByTime has them: there they may stand behind all others, and only so much of it
+ * is looked through at a time. Who begins with one of the two can go on with the other.
  */
-async function newestOf(
+async function* newestOf(
   devices: AsyncIterable<Device>,
   by: 'seen' | 'created',
-  page: {
-    readonly fits: (device: Device) => boolean;
-    readonly after: string | undefined;
-    readonly limit: number;
-  },
-): Promise<Page<Device, string>> {
+  before: string | undefined,
+): AsyncGenerator<{ readonly device: Device; readonly cursor: string }> {
   const found: { readonly device: Device; readonly cursor: string }[] = [];
   for await (const device of devices) {
-    const at = by === 'seen' ? device.lastSeenAt : device.createdAt;
-    if (at === undefined || !page.fits(device)) continue;
-    const cursor = `${sorted}${String(at).padStart(16, '0')} ${device.keyId}`;
-    if (page.after === undefined || cursor < page.after) found.push({ device, cursor });
+    const cursor = placeInTime(by, device);
+    if (cursor !== undefined && (before === undefined || cursor < before)) found.push({ device, cursor });
   }
-  found.sort((a, b) => (a.cursor < b.cursor ? 1 : -1));
-  const rows = found.slice(0, Math.min(page.limit, limits.operator.listed));
-  return { rows: rows.map(({ device }) => device), next: rows.length < found.length ? rows.at(-1)?.cursor : undefined };
+  yield* found.sort((a, b) => (a.cursor < b.cursor ? 1 : -1));
 }
-
-/** Who goes on goes on in the same way, however many there are by then. */
-const sorted = 'sorted ';
-const isSorted = (cursor: string): boolean => cursor.startsWith(sorted);
 
 interface Facet {
   readonly by: DeviceFacet;

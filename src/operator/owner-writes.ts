@@ -1,7 +1,8 @@
+import { basename, dirname } from 'node:path';
 import { failure } from '../core/errors.ts';
 import { nilUuid, type Uuid } from '../core/ids.ts';
 import { withOwnersUrls } from '../provision/owners-urls.ts';
-import type { EnrollmentGroup, Owner } from '../store/model.ts';
+import type { EnrollmentGroup, Hub, Owner } from '../store/model.ts';
 import type { StoreChanges, Table } from '../store/store.ts';
 import { differences } from './difference.ts';
 import { refuseForeignClaims } from './owner-claims.ts';
@@ -94,6 +95,7 @@ async function requireOwnGroup(
   if (present && present.owner.id !== scope.ownerId) {
     throw failure('operator.conflict', { group: name, id }, 'this id is taken: choose another, or none');
   }
+  requireOwnSecret(scope, group, present);
   for (const hub of hubs) if (!(await scope.hubs.get(hub))) throw absent('hub', hub);
   if (!present) await requireNoDevice(scope, 'owner', owner.id);
   const differing = present ? differences(present.attestation, group.attestation).map(({ field }) => field) : ['all'];
@@ -120,9 +122,37 @@ async function requireOwnRows(scope: OwnerScope, changes: StoreChanges): Promise
   await requireOwn(scope, 'webhook', webhooks, { rows: changes.webhooks, deleted: changes.deletedWebhooks });
   await requireOwn(scope, 'token', tokens, { rows: changes.tokens, deleted: changes.deletedTokens });
   for (const id of new Set(changes.deliveries?.map(({ webhookId }) => webhookId))) await scope.requireWebhook(id);
-  for (const { id } of changes.hubs ?? []) {
-    if (!(await hubs.get(id))) await requireNoDevice(scope, 'hub', id);
+  for (const hub of changes.hubs ?? []) {
+    const present = await hubs.get(hub.id);
+    requireOwnSecret(scope, hub, present);
+    if (!present) await requireNoDevice(scope, 'hub', hub.id);
   }
+}
+
+/**
+ * Admins of the whole service write owners' groups and hubs, too, with secrets that the owner's people do not know: such a one
+ * goes where it goes, or nowhere. Owners' own are in a folder of their name.
+ */
+function requireOwnSecret<Row extends EnrollmentGroup | Hub>(
+  { ownerId }: OwnerScope,
+  row: Row,
+  present: Row | undefined,
+): void {
+  const [secret, before] = [secretOf(row), present && secretOf(present)];
+  if (!secret || basename(dirname(secret.file)) === ownerId) return;
+  if (before && differences(before, secret).length === 0) return;
+  const evidence = { name: row.name, secretFile: basename(secret.file) };
+  const fix = 'this secret is not yours: leave where it goes as it is, or name a file of your own, of another name';
+  throw failure('api.forbidden', evidence, fix);
+}
+
+/** What the service proves itself with, and to whom. */
+function secretOf(row: EnrollmentGroup | Hub): { readonly file: string; readonly to: object } | undefined {
+  const to = 'authorization' in row ? row.authorization : row.allocation;
+  if (to.type === 'client-credentials') return { file: to.clientSecretFile, to };
+  return to.type === 'webhook' && to.secretFile !== undefined
+    ? { file: to.secretFile, to: { url: to.url } }
+    : undefined;
 }
 
 async function requireOwn<T extends { readonly id: Uuid; readonly ownerId: Uuid | undefined }>(

@@ -3,11 +3,16 @@ import type { EnrollmentGroup } from '../store/model.ts';
 
 /** URLs in groups that the service itself asks, by who has written them: an owner's people must not reach what it reaches. */
 
-/** Whether somebody who is bound to an owner has written it. */
-export const isOwnersUrl = ({ ownersUrls = [] }: EnrollmentGroup, url: string): boolean => ownersUrls.includes(url);
+/** Whether somebody who is bound to an owner has written where its webhook is. */
+export const hasOwnersWebhook = ({ ownersUrls }: EnrollmentGroup): boolean => ownersUrls?.allocation === true;
+
+/** Whether somebody who is bound to an owner has written where one of its revocation lists is. */
+export const isOwnersList = ({ ownersUrls }: EnrollmentGroup, url: string): boolean =>
+  ownersUrls?.crls.includes(url) === true;
 
 /**
- * The group with whose its URLs are: one that was there before stays whose it was, whoever writes the group again.
+ * The group with whose its URLs are: one that was there before, for the same use, stays whose it was, whoever writes the group
+ * again.
  * @param ownerId whom the writer is bound to; undefined: nobody, as far as the writer says
  */
 export function withOwnersUrls(
@@ -15,14 +20,17 @@ export function withOwnersUrls(
   known: EnrollmentGroup | undefined,
   ownerId: Uuid | undefined,
 ): EnrollmentGroup {
-  const before = known ? urlsOf(known) : [];
-  const ownersUrls = urlsOf(group).filter((url) =>
-    known && before.includes(url) ? isOwnersUrl(known, url) : ownerId !== undefined,
+  const bound = ownerId !== undefined;
+  const webhook = webhookOf(group);
+  const stays = known !== undefined && webhook === webhookOf(known);
+  const allocation = webhook !== undefined && (stays ? hasOwnersWebhook(known) : bound);
+  const crls = listsOf(group).filter((url) =>
+    known && listsOf(known).includes(url) ? isOwnersList(known, url) : bound,
   );
-  return { ...group, ownersUrls: ownersUrls.length > 0 ? ownersUrls : undefined };
+  return { ...group, ownersUrls: allocation || crls.length > 0 ? { allocation, crls } : undefined };
 }
 
-const urlsOf = ({ allocation, attestation: { x509 } }: EnrollmentGroup): readonly string[] => [
-  ...(allocation.type === 'webhook' ? [allocation.url] : []),
-  ...(x509?.crlUrls ?? []),
-];
+const webhookOf = ({ allocation }: EnrollmentGroup): string | undefined =>
+  allocation.type === 'webhook' ? allocation.url : undefined;
+
+const listsOf = ({ attestation: { x509 } }: EnrollmentGroup): readonly string[] => x509?.crlUrls ?? [];

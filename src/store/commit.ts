@@ -59,6 +59,11 @@ export class GroupCommit {
     return this.overlay.get(key);
   }
 
+  /** When all writes under way have ended, however. */
+  async ended(): Promise<void> {
+    await (this.collecting ?? this.writing)?.written.catch(() => undefined);
+  }
+
   /** Rows that are not on their way to the medium yet. */
   get waiting(): number {
     return this.collecting?.ops.length ?? 0;

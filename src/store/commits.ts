@@ -82,7 +82,11 @@ export class Commits {
       deliveries.additions(changes.deliveries ?? []),
       tokenChange?.ops,
     ];
-    if (decided.includes(undefined)) return false;
+    if (decided.includes(undefined)) {
+      // Who decides again looks at what is written, and shall find what was first.
+      await rows.ended();
+      return false;
+    }
     const line = audit && auditLog.addition(audit);
     const ops = [
       ...decided.flatMap((some) => some ?? []),

@@ -79,6 +79,14 @@ export function indexKeys(device: Device): readonly string[] {
   return [...found, ...timeKeys(device)];
 }
 
+/** Where byTime has a device: its cursor. Undefined: it was never seen. */
+export function placeInTime(by: 'seen' | 'created', device: Device): string | undefined {
+  const start = `device-${by}!`;
+  return timeKeys(device)
+    .find((key) => key.startsWith(start))
+    ?.slice(start.length);
+}
+
 function timeKeys(device: Device): readonly string[] {
   const { keyId, createdAt, lastSeenAt } = device;
   const ownerId = ownerIdOf(device);

@@ -46,10 +46,10 @@ export interface EnrollmentGroup {
   /** What happens when one manufacturer key is used in two places: an alarm, or the device is quarantined as well. */
   readonly clones: 'alarm' | 'quarantine';
   /**
-   * URLs in it (allocation, crlUrls) that somebody has written who is bound to an owner: they lead to the public Internet only,
-   * unless api.ownersReachPrivate says otherwise. Undefined: none.
+   * URLs in it (that of `allocation`, some of `crlUrls`) that somebody has written who is bound to an owner: they lead to the
+   * public Internet only, unless api.ownersReachPrivate says otherwise. Undefined: none.
    */
-  readonly ownersUrls?: readonly string[] | undefined;
+  readonly ownersUrls?: { readonly allocation: boolean; readonly crls: readonly string[] } | undefined;
 }
 
 /** Where a group or hub is written, and so where it can be changed: in configuration files, or in the store by an operator. */

@@ -68,6 +68,11 @@ export class Rows {
     return this.medium.keys(range);
   }
 
+  /** See GroupCommit.ended. */
+  ended(): Promise<void> {
+    return this.commit.ended();
+  }
+
   /** See GroupCommit.add. */
   write(ops: readonly WriteOp[], durable: boolean): Promise<void> {
     return this.commit.add(ops, durable);

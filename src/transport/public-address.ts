@@ -1,12 +1,15 @@
 import { BlockList, isIP } from 'node:net';
+import { networkInterfaces } from 'node:os';
 
 /**
  * Whether an IP address is one of the public Internet: none of this machine, of a network that is somebody's own, of a group of
  * receivers, and none that stands for such a one in IPv6 (IANA special-purpose registries, RFC 6890).
+ * @param interfaces of this machine: what it sends to an address of its own passes no firewall
  */
-export function isPublicAddress(address: string): boolean {
+export function isPublicAddress(address: string, interfaces: typeof networkInterfaces = networkInterfaces): boolean {
   const family = isIP(address);
-  if (family === 0) return false;
+  if (family === 0 || Object.values(interfaces()).some((own) => own?.some((one) => one.address === address)))
+    return false;
   return family === 4
     ? !special.check(address, 'ipv4')
     : unicast.check(address, 'ipv6') && !special.check(address, 'ipv6');
@@ -22,6 +25,8 @@ for (const [network, prefix] of [
   ['10.0.0.0', 8],
   ['100.64.0.0', 10],
   ['127.0.0.0', 8],
+  // What Azure tells its machines alone.
+  ['168.63.129.16', 32],
   ['169.254.0.0', 16],
   ['172.16.0.0', 12],
   ['192.0.0.0', 24],

@@ -192,6 +192,51 @@ describe('the authorization server of a hub', () => {
   });
 });
 
+describe('a secret that an admin of everything has given', () => {
+  const named = (path: string) => ({ webhook: { url: `https://alloc.example/${path}`, secretFile: 'given' } });
+  beforeAll(() => writeFile(join(folder.path, 'given'), 'not the owner’s\n'));
+
+  const change = async (kind: 'groups' | 'hubs', id: string, changes: object, query = '') => {
+    const acme = api.as('acmeAdmin');
+    const { body } = await acme.get(`/${kind}/${id}`);
+    const answer = await acme.put(`/${kind}/${id}${query}`, { ...body[kind.slice(0, -1)], ...changes });
+    return [answer.status, answer.problem?.code];
+  };
+  const [good, refused] = [
+    [200, undefined],
+    [403, 'api.forbidden'],
+  ];
+
+  it('goes with a group of an owner to where that admin sends it, and to no other webhook', async () => {
+    const id = await newGroup('admin', await newHub('admin'), { allocation: named('hub') });
+    expect(await change('groups', id, { allocation: named('other') })).toEqual(refused);
+    expect(await change('groups', id, { allocation: named('other') }, '?dryRun=true')).toEqual(refused);
+    expect(await change('groups', id, { name: `mine ${made++}`, allocation: named('hub') })).toEqual(good);
+    const own = { webhook: { ...named('other').webhook, secretFile: 'oauth' } };
+    expect(await change('groups', id, { allocation: own })).toEqual(good);
+    expect(await change('groups', id, { allocation: named('hub') })).toEqual([400, 'operator.input']);
+    expect((await api.store.groups.get(id))?.allocation).toMatchObject({
+      secretFile: join(folder.path, owners.acme, 'oauth'),
+    });
+  });
+
+  it('goes with a hub of an owner to no other authorization server, over the paths of plgd neither', async () => {
+    const oauth = { authority: 'https://auth.example', clientId: 'c', clientSecretFile: 'oauth' };
+    const id = await newHub('acmeAdmin', { oauth });
+    const { body } = await api.as('admin').get(`/hubs/${id}`);
+    const given = { ...oauth, clientSecretFile: 'given' };
+    expect((await api.as('admin').put(`/hubs/${id}`, { ...body.hub, oauth: given })).status).toBe(200);
+    expect(await change('hubs', id, { name: `mine ${made++}` })).toEqual(good);
+    expect(await change('hubs', id, { oauth: { ...given, authority: 'https://evil.example' } })).toEqual(refused);
+    expect(await change('hubs', id, { oauth: { ...given, scopes: ['everything'] } })).toEqual(refused);
+    const provider = { name: 'plgd', authority: 'https://evil.example', clientId: 'c', clientSecret: '' };
+    const message = { hubId: id, gateways: ['hub.example:5684'], authorization: { provider } };
+    const plgd = await api.as('acmeAdmin').put(`//device-provisioning-service/api/v1/hubs/${id}`, message);
+    expect(plgd.status).toBe(403);
+    expect(await change('hubs', id, { oauth: { ...oauth, authority: 'https://other.example' } })).toEqual(good);
+  });
+});
+
 describe('the revocation lists of a group', () => {
   const fetched = async (ids: readonly string[], ownersReachPrivate?: boolean): Promise<readonly string[]> => {
     asked = [];
@@ -215,6 +260,25 @@ describe('the revocation lists of a group', () => {
     const given = await newGroup('admin', hub, { ...listing, crls: [inside('crl')] });
     expect(await fetched([owned, given])).toEqual(['GET /crl']);
   });
+});
+
+it('a revocation list that an admin names is no webhook of an owner’s, and stays a list', async () => {
+  const hub = await newHub('admin');
+  const crls = [inside('crl')];
+  const id = await newGroup('admin', hub, { anchors: [encodeCertificates(anchors)], crls });
+  await rewrite('acmeAdmin', id, allocating('crl'));
+  const group = await api.store.groups.get(id);
+  if (!group) throw new Error('the group is there');
+  const device = someDevice(1, { deviceId: someUuid(2) });
+  expect(await codeOf(createAllocationWebhook({ timers }).hubFor({ group, device }, timers.now()))).toBe(
+    'configure.allocation unreachable',
+  );
+  const { store } = api;
+  const changed = async () => undefined;
+  const lists = createRevocationLists({ store, groups: () => [group], changed, timers, log: silentLog });
+  await lists.refresh();
+  await lists.stop();
+  expect(asked).toEqual(['GET /crl']);
 });
 
 describe('the answer of a public server', () => {

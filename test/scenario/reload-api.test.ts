@@ -274,6 +274,20 @@ describe('other rules of who may come in', () => {
     await stream.over;
   });
 
+  it.each([
+    ['a lower role', 'roles: { boss: viewer }'],
+    ['an owner', 'roles: { boss: admin }, ownerClaim: sub'],
+  ])('end event streams of those who have %s now: they come back for what they may see', async (_, rule) => {
+    const stream = await followEvents(`${running.service.apiUrl}/api/v1/events`, {
+      token: await jwt(),
+      ca: encodeCertificates(ours.anchors),
+    });
+    await configure({ oidc: [`{ issuer: '${issuer.url}', audience: firstboot, ${rule} }`] });
+    await running.service.reload();
+    for (const look of looks.splice(0)) look();
+    await stream.over;
+  });
+
   it('do not forget the keys of an issuer that stays', async () => {
     expect(await codeOf(ask(undefined, { headers: await bearer() }))).toBe(200);
     await configure({ oidc: [oidcOf('boss: operator')] });

@@ -5,6 +5,7 @@ import { limits } from '../../src/core/limits.ts';
 import { deleteWebhook, listDeliveries, putWebhook, redeliver, viewWebhook } from '../../src/operator/webhooks.ts';
 import { someUuid } from '../support/store-records.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
+import { until } from '../support/until.ts';
 import { movedTimers, openWebhookBench, type WebhookBench } from '../support/webhook-bench.ts';
 import { type Receiver, startReceiver } from '../support/webhook-receiver.ts';
 
@@ -26,13 +27,6 @@ afterEach(async () => {
   await receiver.close();
   await folder.remove();
 });
-
-const until = async (done: () => boolean | Promise<boolean>): Promise<void> => {
-  for (let tries = 0; !(await done()); tries++) {
-    if (tries > 1500) throw new Error('it does not come');
-    await sleep(10);
-  }
-};
 
 const add = async (request: Partial<Parameters<WebhookBench['add']>[0]> = {}, ownerId?: string): Promise<void> => {
   receiver.secret = await bench.add({ name: 'hook', url: receiver.url, types: ['test'], ...request }, ownerId);

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { NetworkInterfaceInfo } from 'node:os';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { publicLookup } from '../../../src/cloud/public-request.ts';
 import { type Told, tellReceiver } from '../../../src/cloud/webhook-request.ts';
@@ -43,6 +44,7 @@ describe('an address', () => {
     '100.64.0.1',
     '127.0.0.1',
     '127.255.255.254',
+    '168.63.129.16',
     '169.254.169.254',
     '172.16.0.1',
     '172.31.255.255',
@@ -65,6 +67,14 @@ describe('an address', () => {
     'localhost',
     '',
   ])('%s is not', (address) => expect(isPublicAddress(address)).toBe(false));
+});
+
+it('an address that this machine has is none, however public it is for others', () => {
+  const own = (address: string) => () => ({ eth0: [{ address } as NetworkInterfaceInfo] });
+  for (const address of ['8.8.8.8', '2a00::1']) {
+    expect(isPublicAddress(address, own(address))).toBe(false);
+    expect(isPublicAddress(address, own('9.9.9.9'))).toBe(true);
+  }
 });
 
 describe('a name', () => {

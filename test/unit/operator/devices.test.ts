@@ -1,4 +1,5 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { minutes } from '../../../src/core/clock.ts';
 import { limits } from '../../../src/core/limits.ts';
 import { listDevices } from '../../../src/operator/device-list.ts';
 import {
@@ -315,17 +316,31 @@ describe('operations on devices', () => {
   it.each(['created', 'seen'] as const)(
     'finds the few that wait, the last %s first, behind any number of others',
     async (sort) => {
-      const at = (n: number) => ({ createdAt: startOfRecords + n, lastSeenAt: startOfRecords + n });
+      const at = (n: number) => {
+        const then = startOfRecords + minutes(n);
+        return { createdAt: then, lastSeenAt: then };
+      };
+      const places = ({ rows }: { readonly rows: readonly Device[] }) =>
+        rows.map(({ createdAt }) => (createdAt - startOfRecords) / minutes(1));
       for (const n of [1, 2, 3, 4, 5]) await bench.putDevice(n, { state: 'pending', ...at(n) });
       for (let n = 1000; n < 1010 + limits.operator.rowsSearched; n++) await bench.putDevice(n, at(n));
       const asked = { state: 'pending', sort } as const;
       const first = await listDevices(bench.store, asked, { limit: 2 });
       const second = await listDevices(bench.store, asked, { limit: 2, after: first.next });
       const third = await listDevices(bench.store, asked, { limit: 2, after: second.next });
-      expect([first, second, third].map(({ rows }) => rows.map(({ createdAt }) => createdAt - startOfRecords))).toEqual(
-        [[5, 4], [3, 2], [1]],
-      );
+      expect([first, second, third].map(places)).toEqual([[5, 4], [3, 2], [1]]);
       expect(third.next).toBeUndefined();
+
+      // However a page begins, it does not sort many, and goes on behind the one before.
+      const many = { state: 'active', sort } as const;
+      const read = vi.spyOn(bench.store, 'devicesBy');
+      expect(places(await listDevices(bench.store, many, { limit: 1, after: 'sorted 9' }))).toHaveLength(1);
+      expect(read).not.toHaveBeenCalled();
+      const newest = await listDevices(bench.store, many, { limit: 1 });
+      for (let n = 1001; n < 1020; n++) await disableDevice(bench, someUuid(n));
+      const next = await listDevices(bench.store, many, { limit: 1, after: newest.next });
+      expect(read).toHaveBeenCalled();
+      expect([newest, next].map(places)).toEqual([1009, 1008].map((n) => [n + limits.operator.rowsSearched]));
     },
   );
 });

@@ -1,11 +1,12 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { firstToken } from '../../../src/api/local-tokens.ts';
 import { seededRandom } from '../../../src/core/random.ts';
+import { setGroupEnabled } from '../../../src/operator/groups.ts';
 import { createToken, revokeToken } from '../../../src/operator/tokens.ts';
 import { redeliver } from '../../../src/operator/webhooks.ts';
 import type { Store, StoreChanges } from '../../../src/store/store.ts';
 import { contested, type OperatorBench, openOperatorBench } from '../../support/operator-bench.ts';
-import { someDelivery, someToken, someUuid, someWebhook } from '../../support/store-records.ts';
+import { someDelivery, someGroup, someToken, someUuid, someWebhook } from '../../support/store-records.ts';
 
 const webhookId = someUuid(2);
 const letter = (id: string) => someDelivery(webhookId, id, { attempts: 9, dueAt: undefined, error: 'status 500' });
@@ -54,6 +55,14 @@ describe('a change of tokens and of what is told again', () => {
     const gone = contested(bench.store, 1, () => bench.store.webhooks.delete(webhookId));
     await expect(redeliver(withStore(gone), 'shop', {})).rejects.toMatchObject({ code: 'operator.not-found' });
     expect((await bench.auditLines()).map(({ action }) => action)).toEqual(['token.revoke']);
+  });
+
+  it('is refused to the second of two as what it is, while the first one is on its way to the disk', async () => {
+    const revoked = await Promise.allSettled([revokeToken(bench, 'old'), revokeToken(bench, 'old')]);
+    expect(revoked).toMatchObject([{ status: 'fulfilled' }, { reason: { code: 'operator.not-found' } }]);
+    await bench.store.commit({ groups: [someGroup(5, { source: 'operator' })] });
+    const turns = [1, 2].map(() => setGroupEnabled(bench, someUuid(5), { enabled: false }));
+    expect(await Promise.all(turns)).toMatchObject([{ applied: true }, { applied: false }]);
   });
 
   it('is one write on the first start, too', async () => {
