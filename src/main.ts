@@ -131,8 +131,9 @@ export async function startService(options: ServiceOptions): Promise<Service> {
       // They end last: who looks on sees the end of the others.
       () => surfaces?.close(),
     );
-    const storeHealth = new StoreHealth(store, timers);
-    started.push(() => storeHealth.stop());
+    // Each look is a write: not where nobody can ask.
+    const storeHealth = options.api && new StoreHealth(store, timers);
+    started.push(() => storeHealth?.stop());
 
     let revocations: Revocations | undefined;
     const issuer = await startIssuer({

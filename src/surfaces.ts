@@ -5,6 +5,7 @@ import { confined } from './api/confined.ts';
 import type { ListenOptions } from './api/listening.ts';
 import { firstToken } from './api/local-tokens.ts';
 import { routes } from './api/routes/index.ts';
+import { backupName } from './api/schemas/service.ts';
 import { type Api, type ApiMaterial, startApi } from './api/server.ts';
 import type { BackupReport } from './backup.ts';
 import { createWebhookDeliverer } from './cloud/webhooks.ts';
@@ -161,7 +162,7 @@ function changesOf(before: ApiMaterial, after: ApiMaterial): readonly string[] {
 
 /** @throws FirstbootError operator.input */
 function checkedName(name: string): string {
-  if (/^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/.test(name)) return name;
+  if (new RegExp(backupName).test(name)) return name;
   throw failure('operator.input', { name }, 'name the backup with letters, digits, dots, dashes and underlines');
 }
 

@@ -22,7 +22,7 @@ export interface Route<
   readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
   /** Below /api/v1 (or `base`), with parameters in braces: `/devices/{device}`. */
   readonly path: string;
-  /** For paths of others; default: `/api/v1`. */
+  /** Default: `/api/v1`. */
   readonly base?: string;
   readonly tag: string;
   /** One line, imperative, without a full stop. */
@@ -39,7 +39,7 @@ export interface Route<
   /** Of an answer with `status`; undefined: there is no body, or `produces` says what it is. */
   readonly answer?: Answer;
   /** Default: 200. */
-  readonly status?: 200 | 201 | 202 | 204;
+  readonly status?: 200 | 201 | 204;
   /** Media type of an answer that is not JSON: `Reply.body` is then a text, bytes, or a stream that is sent as it comes. */
   readonly produces?: string;
   /** Media types of a body that is not JSON and is read as it comes (`Call.stream`). */

@@ -1,6 +1,7 @@
 import type { Millis, Timers } from '../core/clock.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { EventHub } from '../operator/event-hub.ts';
+import type { Readiness } from '../ops/health.ts';
 import type { Revocations } from '../provision/revocations.ts';
 import type { Actor } from '../store/model.ts';
 import type { Principal } from './principal.ts';
@@ -10,7 +11,7 @@ export interface ApiService {
   readonly version: string;
   readonly startedAt: Millis;
   readonly timers: Timers;
-  health(): Health;
+  health(): Readiness;
   /** Provisioning runs that are under way. */
   openAttempts(): number;
   /** Folder of the files with secrets that groups and hubs name through the API. */
@@ -22,15 +23,6 @@ export interface ApiService {
   readonly events: EventHub | undefined;
   readonly reload: ((actor: Actor) => Promise<ReloadReport>) | undefined;
   readonly backup: ((name: string, actor: Actor) => Promise<BackupReport>) | undefined;
-}
-
-export interface Health {
-  /** Whether it takes devices. */
-  readonly ready: boolean;
-  /** Why it does not, or what is wrong although it does. */
-  readonly reasons: readonly string[];
-  /** The same in a word each: what everybody is told. */
-  readonly codes: readonly string[];
 }
 
 /** One line for each thing that changed; none: everything was as it is written. */

@@ -1,5 +1,5 @@
 import type { TObject, TSchema } from 'typebox';
-import Compile from 'typebox/compile';
+import Compile, { type Validator } from 'typebox/compile';
 import { type SchemaFault, schemaFaults } from '../codec/schema-faults.ts';
 import { failure } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
@@ -55,8 +55,10 @@ export function routeChecks(route: Route): RouteChecks {
 
 function partCheck(schema: TSchema | undefined, part: 'path' | 'query' | 'body'): (value: unknown) => void {
   if (schema === undefined) return () => undefined;
-  const compiled = Compile(schema);
+  // At the first request that needs it: a start would wait for all of them, and most routes are seldom asked.
+  let compiled: Validator | undefined;
   return (value) => {
+    compiled ??= Compile(schema);
     if (compiled.Check(value)) return;
     const faults = schemaFaults(schema, value);
     const [first] = faults;

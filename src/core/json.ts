@@ -11,6 +11,10 @@ export const terminalJson = (json: string): string =>
     (found) => `\\u${found.charCodeAt(0).toString(16).padStart(4, '0')}`,
   );
 
+/** Whether it is a mapping of names to values: neither null nor a list. */
+export const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
 export interface JsonObject {
   readonly [key: string]: JsonValue;
 }

@@ -65,7 +65,7 @@ export const surfaceLimits = {
     oidcPause: seconds(30),
     /** Difference between the clocks of an issuer and ours. */
     oidcSkew: seconds(30),
-    /** A file of the dashboard, and all of them. */
+    /** All files of the dashboard, and how many there are. */
     dashboardBytes: 16 * 1024 * 1024,
     dashboardFiles: 500,
   },

@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import { decodeCertificates } from '../codec/pem.ts';
 import { failure } from '../core/errors.ts';
 import { isUuid } from '../core/ids.ts';
+import { isRecord } from '../core/json.ts';
 import { limits } from '../core/limits.ts';
 import { hasCode, syncFolder } from '../pki/files.ts';
 import { type DeviceState, provisioningTag, staleTag } from './state.ts';
@@ -145,9 +146,6 @@ const isAce = (ace: unknown): boolean =>
   (ace.tag === undefined || typeof ace.tag === 'string');
 
 type Fields = Readonly<Record<string, unknown>>;
-
-const isRecord = (value: unknown): value is Fields =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 const hasTexts = (record: Fields, keys: readonly string[]): boolean =>
   keys.every((key) => typeof record[key] === 'string');

@@ -2,7 +2,6 @@ import type { Millis } from '../core/clock.ts';
 import { errorTable, failure } from '../core/errors.ts';
 import type { Uuid } from '../core/ids.ts';
 import { limits } from '../core/limits.ts';
-import { ownerNamed } from '../provision/owner.ts';
 import type { Attempt, AttemptSummary, Verdict } from '../store/model.ts';
 import type { Store } from '../store/store.ts';
 import { type AttemptPeer, peerHas, peerOf } from './attempt-peer.ts';
@@ -45,8 +44,6 @@ export interface AttemptFilter {
   readonly code?: string | undefined;
   /** The group that it was matched to: id or name. */
   readonly group?: string | undefined;
-  /** Whose the device is: id or name. */
-  readonly owner?: string | undefined;
   readonly since?: Millis | undefined;
   /** A part of the subject, PSK identity, address, key id or device id, in any case. */
   readonly text?: string | undefined;
@@ -61,19 +58,17 @@ export type ListedAttempt = AttemptSummary & { readonly peer: AttemptPeer };
  */
 export async function listAttempts(
   store: Store,
-  { device, verdict, code, group, owner, since = 0, text }: AttemptFilter,
+  { device, verdict, code, group, since = 0, text }: AttemptFilter,
   { before, limit }: { readonly before?: Uuid | undefined; readonly limit: number },
 ): Promise<Page<ListedAttempt, Uuid>> {
   const keyId = device === undefined ? undefined : (await findDevice(store, device)).keyId;
   const groupId = group === undefined ? undefined : (await findGroup(store, group)).id;
-  const ownerId = owner === undefined ? undefined : ownerNamed(owner).id;
   const part = text?.toLowerCase();
   const fits = (summary: AttemptSummary): boolean =>
     (verdict === undefined || (summary.verdict ?? 'open') === verdict) &&
     (code === undefined || summary.refusal?.code === code || summary.refusal?.code.startsWith(`${code}.`) === true) &&
-    (groupId === undefined || summary.groupId === groupId) &&
-    (ownerId === undefined || summary.ownerId === ownerId);
-  const found = attemptsFor(store, { keyId, groupId, ownerId, code, verdict }, before);
+    (groupId === undefined || summary.groupId === groupId);
+  const found = attemptsFor(store, { keyId, groupId, code, verdict }, before);
   const page = await listOf(withPeers(store, openedSince(found, since), fits), {
     fits: ({ peer }) => peer !== undefined && (part === undefined || peerHas(peer, part)),
     most: limit,
@@ -97,20 +92,13 @@ async function* withPeers(
 /** The attempts of which most is asked, by the index that is likely to have the fewest others. */
 function attemptsFor(
   store: Store,
-  {
-    keyId,
-    groupId,
-    ownerId,
-    code,
-    verdict,
-  }: Readonly<Record<'keyId' | 'groupId' | 'ownerId' | 'code' | 'verdict', string | undefined>>,
+  { keyId, groupId, code, verdict }: Readonly<Record<'keyId' | 'groupId' | 'code' | 'verdict', string | undefined>>,
   before: Uuid | undefined,
 ): AsyncIterable<AttemptSummary> {
   if (keyId !== undefined) return everyAttempt(store, { keyId, before });
   if (code !== undefined && Object.hasOwn(errorTable, code))
     return everyAttemptBy(store, { by: 'code', value: code }, before);
   if (groupId !== undefined) return everyAttemptBy(store, { by: 'group', value: groupId }, before);
-  if (ownerId !== undefined) return everyAttemptBy(store, { by: 'owner', value: ownerId }, before);
   if (verdict !== undefined && verdict !== 'open')
     return everyAttemptBy(store, { by: 'verdict', value: verdict }, before);
   return everyAttempt(store, { before });

@@ -2,7 +2,7 @@ import { failure } from '../core/errors.ts';
 import type { Uuid } from '../core/ids.ts';
 import { limits } from '../core/limits.ts';
 import { withOwnersUrls } from '../provision/owners-urls.ts';
-import type { AccessEntry, DeviceState, EnrollmentGroup } from '../store/model.ts';
+import { type AccessEntry, type DeviceState, deviceStates, type EnrollmentGroup } from '../store/model.ts';
 import type { Store } from '../store/store.ts';
 import {
   asStored,
@@ -141,27 +141,23 @@ export interface GroupCount {
   readonly devices: Readonly<Record<DeviceState, number>>;
 }
 
+/** Counts by state, to count in. */
+export const noDevices = (): Record<DeviceState, number> =>
+  Object.fromEntries(deviceStates.map((state) => [state, 0])) as Record<DeviceState, number>;
+
 /** All groups, with how many devices are in which state. */
 export async function listGroups(store: Store): Promise<readonly GroupCount[]> {
   const counts = new Map<Uuid, Record<DeviceState, number>>();
   const groups = await store.groups.list();
-  for (const { id } of groups) counts.set(id, nobody());
+  for (const { id } of groups) counts.set(id, noDevices());
   for (const { groupId, state, count } of await store.deviceCounts()) {
     const devices = counts.get(groupId);
     if (devices) devices[state] += count;
   }
-  return groups.map((group) => ({ group, devices: counts.get(group.id) ?? nobody() }));
+  return groups.map((group) => ({ group, devices: counts.get(group.id) ?? noDevices() }));
 }
 
 const { commitRows } = limits.operator;
-
-const nobody = (): Record<DeviceState, number> => ({
-  pending: 0,
-  active: 0,
-  quarantined: 0,
-  disabled: 0,
-  decommissioned: 0,
-});
 
 async function requireHubs(store: Store, { name, owner, hubs }: EnrollmentGroup): Promise<void> {
   for (const id of hubs) {

@@ -2,8 +2,8 @@ import { days, type Millis } from '../core/clock.ts';
 import { failure } from '../core/errors.ts';
 import type { Uuid } from '../core/ids.ts';
 import { limits } from '../core/limits.ts';
-import { addedUp } from '../provision/statistics.ts';
 import type { Statistics } from '../store/model.ts';
+import { addedUp } from '../store/statistics-sum.ts';
 import type { Store } from '../store/store.ts';
 
 export interface StatisticsQuestion {
@@ -52,7 +52,7 @@ export async function viewStatistics(
     for (const row of await store.statistics(range)) {
       const at = Math.floor(row.slot / step) * step;
       const sum = sums.get(at);
-      sums.set(at, sum ? addedUp(sum, row) : row);
+      sums.set(at, sum ? { ...sum, ...addedUp(sum, row) } : row);
     }
   }
   const slots = [...sums].map(([at, { slot: _, ownerId: _owner, ...sum }]) => ({ at, ...sum }));

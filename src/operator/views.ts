@@ -1,9 +1,9 @@
 import { failure } from '../core/errors.ts';
 import type { Uuid } from '../core/ids.ts';
 import { limits } from '../core/limits.ts';
-import type { DeviceState } from '../store/model.ts';
 import type { Store } from '../store/store.ts';
 import { findDevice, findGroup, findHub } from './find.ts';
+import { noDevices } from './groups.ts';
 import type { CredentialView, DeviceView, GroupView, HubView } from './operations.ts';
 import { normalSerial } from './selectors.ts';
 
@@ -61,13 +61,7 @@ export async function viewCredential(store: Store, serial: string): Promise<Cred
 }
 
 async function devicesOf(store: Store, groupId: Uuid): Promise<GroupView['devices']> {
-  const devices: Record<DeviceState, number> = {
-    pending: 0,
-    active: 0,
-    quarantined: 0,
-    disabled: 0,
-    decommissioned: 0,
-  };
+  const devices = noDevices();
   for (const row of await store.deviceCounts()) if (row.groupId === groupId) devices[row.state] += row.count;
   return devices;
 }

@@ -19,16 +19,18 @@ export interface HealthDeps {
   readonly identityEnds: () => Millis | undefined;
   readonly draining: () => boolean;
   readonly reloadFailure: () => string | undefined;
-  readonly store: StoreHealth;
+  /** Undefined: nobody looks whether it can be written. */
+  readonly store: StoreHealth | undefined;
   readonly now: () => Millis;
 }
 
 export function readiness(deps: HealthDeps): Readiness {
   const now = deps.now();
   const ends = endsOf(deps);
+  const fault = deps.store?.fault;
   const fatal: readonly Concern[] = [
     ...(deps.draining() ? [['draining', 'draining: the service is about to stop'] as const] : []),
-    ...(deps.store.fault === undefined ? [] : [['store', `the store cannot be written: ${deps.store.fault}`] as const]),
+    ...(fault === undefined ? [] : [['store', `the store cannot be written: ${fault}`] as const]),
     ...ends
       .filter(([, end]) => end <= now)
       .map(([kind]) => [`${codes[kind]}-expired`, `${names[kind]} has expired`] as const),

@@ -5,7 +5,7 @@ import { limits } from '../core/limits.ts';
 import type { EntryListener } from '../provision/ports.ts';
 import { StageTimes } from '../provision/stage-times.ts';
 import type { StoreWrite } from '../store/level.ts';
-import type { DeviceState, RefusalCount } from '../store/model.ts';
+import { deviceStates, type RefusalCount } from '../store/model.ts';
 import type { DeviceCount } from '../store/store.ts';
 import { BoundedNames } from './bounded-names.ts';
 import type { CertificateKind } from './health.ts';
@@ -216,8 +216,6 @@ function addGauges(registry: Registry, sources: MetricsSources): void {
 }
 
 type Sample<L extends string> = readonly [labels: { readonly [K in L]: string }, value: number];
-
-const deviceStates: readonly DeviceState[] = ['pending', 'active', 'quarantined', 'disabled', 'decommissioned'];
 
 const sum = (counts: readonly DeviceCount[]): number => counts.reduce((total, { count }) => total + count, 0);
 

@@ -1,10 +1,10 @@
 import type { Millis, Timers } from '../core/clock.ts';
-import type { ErrorCode } from '../core/errors.ts';
 import { type Uuid, uuidV7Time } from '../core/ids.ts';
 import { limits } from '../core/limits.ts';
 import type { Log } from '../core/log.ts';
-import type { AttemptEntry, Device, Stage, Statistics, Verdict } from '../store/model.ts';
-import type { Store } from '../store/store.ts';
+import type { AttemptEntry, Device } from '../store/model.ts';
+import { addedUp, type GrowingCounts } from '../store/statistics-sum.ts';
+import { ownerIdOf, type Store } from '../store/store.ts';
 import { type StageTime, StageTimes } from './stage-times.ts';
 
 export interface StatisticsDeps {
@@ -138,7 +138,8 @@ export class StatisticsRecorder {
       this.deps.log.error({ slot: sum.slot }, 'statistics are lost: the store has been away for too long');
       return;
     }
-    this.sums.set(key, newer ? addedUp(sum, newer) : sum);
+    const { slot, ownerId } = sum;
+    this.sums.set(key, newer ? { slot, ownerId, ...addedUp(sum, newer) } : sum);
   }
 }
 
@@ -151,42 +152,16 @@ interface OpenSum {
 }
 
 function ownerSaid(entry: AttemptEntry, device: Device | undefined): Uuid | undefined {
-  if (device) return device.assignedOwner?.id ?? device.ownerId;
+  if (device) return ownerIdOf(device);
   if (entry.type === 'closed') return entry.ownerId;
   const said = entry.type === 'stage' && entry.stage === 'match' ? entry.facts.ownerId : undefined;
   return typeof said === 'string' ? said : undefined;
 }
 
 /** A row of statistics that grows. */
-interface Sum {
+interface Sum extends GrowingCounts {
   readonly slot: Millis;
   readonly ownerId: Uuid | undefined;
-  readonly verdicts: Partial<Record<Verdict, number>>;
-  readonly codes: Partial<Record<ErrorCode, number>>;
-  bytesIn: number;
-  bytesOut: number;
-  readonly stages: Partial<Record<Stage | 'handshake', number[]>>;
-  readonly runs: number[];
-}
-
-/** Both rows in one, under the slot and owner of the first. */
-export function addedUp(a: Statistics, b: Statistics): Sum {
-  const stages = Object.fromEntries(
-    [...new Set([...Object.keys(a.stages), ...Object.keys(b.stages)])].map((name) => {
-      const stage = name as Stage;
-      return [stage, sumOfCounts(a.stages[stage] ?? [], b.stages[stage] ?? [])];
-    }),
-  );
-  return {
-    slot: a.slot,
-    ownerId: a.ownerId,
-    verdicts: sumOfNamed(a.verdicts, b.verdicts),
-    codes: sumOfNamed(a.codes, b.codes),
-    bytesIn: a.bytesIn + b.bytesIn,
-    bytesOut: a.bytesOut + b.bytesOut,
-    stages,
-    runs: sumOfCounts(a.runs, b.runs),
-  };
 }
 
 const emptySum = (slot: Millis, ownerId: Uuid | undefined): Sum => ({
@@ -207,16 +182,4 @@ function count(counts: number[], bounds: readonly number[], ms: Millis): void {
   const at = bounds.findIndex((bound) => ms <= bound);
   const index = at < 0 ? bounds.length : at;
   counts[index] = (counts[index] ?? 0) + 1;
-}
-
-const sumOfCounts = (a: readonly number[], b: readonly number[]): number[] =>
-  Array.from({ length: Math.max(a.length, b.length) }, (_, k) => (a[k] ?? 0) + (b[k] ?? 0));
-
-function sumOfNamed<K extends string>(
-  a: Partial<Record<K, number>>,
-  b: Partial<Record<K, number>>,
-): Partial<Record<K, number>> {
-  const sum = { ...a };
-  for (const [name, n] of Object.entries(b) as [K, number][]) sum[name] = (sum[name] ?? 0) + n;
-  return sum;
 }

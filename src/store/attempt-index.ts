@@ -1,6 +1,6 @@
 import type { Millis } from '../core/clock.ts';
 import type { Refusal } from '../core/errors.ts';
-import { nilUuid, type Uuid } from '../core/ids.ts';
+import { nilUuid, type Uuid, uuidV7Time } from '../core/ids.ts';
 import { keys, lastPart, under } from './medium.ts';
 import type { AttemptEntry, AttemptSummary, Verdict } from './model.ts';
 import { parse, type Rows } from './rows.ts';
@@ -21,7 +21,7 @@ export interface ClosedRow {
 
 /** UUIDv7 carries its time: the fallback when the first append has no entry. */
 export const openedRow = (id: Uuid, first: AttemptEntry | undefined): OpenedRow => ({
-  at: first?.at ?? Number.parseInt(id.slice(0, 13).replace('-', ''), 16),
+  at: first?.at ?? uuidV7Time(id),
 });
 
 export const closedRow = (entry: Extract<AttemptEntry, { type: 'closed' }>): ClosedRow => {

@@ -67,7 +67,9 @@ export interface Device {
  * disabled: refused until enabled. decommissioned: its life is over. In all but active it gets nothing, and in the last three
  * its certificates are on the revocation list.
  */
-export type DeviceState = 'pending' | 'active' | 'quarantined' | 'disabled' | 'decommissioned';
+export type DeviceState = (typeof deviceStates)[number];
+
+export const deviceStates = ['pending', 'active', 'quarantined', 'disabled', 'decommissioned'] as const;
 
 /** enrolled: first seen. generation: a new device id. key: goes on from another record. state, group, owner: changed to. */
 export interface LineageEntry {
@@ -169,13 +171,18 @@ export type AttemptEntry = { readonly at: Millis } & (
     }
 );
 
-export type Stage = 'attest' | 'match' | 'admit' | 'bind' | 'issue' | 'authorize' | 'configure' | 'confirm';
+export type Stage = (typeof stages)[number];
+
+/** In the order in which an attempt goes through them. */
+export const stages = ['attest', 'match', 'admit', 'bind', 'issue', 'authorize', 'configure', 'confirm'] as const;
 
 /**
  * provisioned: all steps were served. renewed: credentials (and perhaps ACLs) only, for a device already bound.
  * refused: a stage said no. failed: the session broke or a step failed. abandoned: the device went away in the middle.
  */
-export type Verdict = 'provisioned' | 'renewed' | 'refused' | 'failed' | 'abandoned';
+export type Verdict = (typeof verdicts)[number];
+
+export const verdicts = ['provisioned', 'renewed', 'refused', 'failed', 'abandoned'] as const;
 
 export interface AttemptSummary {
   readonly id: Uuid;

@@ -4,6 +4,7 @@ import { limits } from '../core/limits.ts';
 import { del, keys, lastPart, padded, put, under } from './medium.ts';
 import type { Statistics } from './model.ts';
 import { parse, type Rows } from './rows.ts';
+import { addedUp, type Counted } from './statistics-sum.ts';
 
 /** What ended in each slot of time, added up by owner: a row for each owner that had anything in it. */
 export class StatisticsLog {
@@ -14,11 +15,11 @@ export class StatisticsLog {
   }
 
   async add(added: readonly Statistics[]): Promise<void> {
-    const sums = new Map<string, Sums>();
+    const sums = new Map<string, Counted>();
     for (const { slot, ownerId, ...one } of added) {
       const key = keys.statistics(slot, ownerId ?? '');
-      const before = sums.get(key) ?? parse<Sums>(this.rows.latest(key));
-      sums.set(key, before ? together(before, one) : one);
+      const before = sums.get(key) ?? parse<Counted>(this.rows.latest(key));
+      sums.set(key, before ? addedUp(before, one) : one);
     }
     const ops = [...sums].map(([key, sum]) => put(key, JSON.stringify(sum)));
     if (ops.length > 0) await this.rows.write(ops, false);
@@ -35,7 +36,7 @@ export class StatisticsLog {
         const owner = lastPart(key);
         if (ownerId !== undefined && owner !== ownerId) continue;
         const slot = Number(key.split('!')[1]);
-        found.push({ slot, ownerId: owner === '' ? undefined : owner, ...(JSON.parse(text) as Sums) });
+        found.push({ slot, ownerId: owner === '' ? undefined : owner, ...(JSON.parse(text) as Counted) });
       }
     }
     return found;
@@ -56,32 +57,3 @@ interface StatisticsRange {
   readonly until?: Millis;
   readonly ownerId?: Uuid;
 }
-
-type Sums = Omit<Statistics, 'slot' | 'ownerId'>;
-
-const together = (a: Sums, b: Sums): Sums => ({
-  verdicts: byName(a.verdicts, b.verdicts, plus),
-  codes: byName(a.codes, b.codes, plus),
-  bytesIn: a.bytesIn + b.bytesIn,
-  bytesOut: a.bytesOut + b.bytesOut,
-  stages: byName(a.stages, b.stages, columns),
-  runs: columns(a.runs, b.runs),
-});
-
-const plus = (a: number, b: number): number => a + b;
-
-/** The longer one decides how many there are. */
-const columns = (a: readonly number[], b: readonly number[]): readonly number[] =>
-  Array.from({ length: Math.max(a.length, b.length) }, (_, k) => (a[k] ?? 0) + (b[k] ?? 0));
-
-/** Adds what both have under a name; what one has stays. */
-function byName<T>(a: Named<T>, b: Named<T>, add: (a: T, b: T) => T): Named<T> {
-  const sum: Record<string, T | undefined> = { ...a };
-  for (const [name, value] of Object.entries(b)) {
-    const known = sum[name];
-    sum[name] = known === undefined || value === undefined ? (value ?? known) : add(known, value);
-  }
-  return sum;
-}
-
-type Named<T> = Readonly<Record<string, T | undefined>>;

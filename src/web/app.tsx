@@ -1,6 +1,6 @@
 import { useEffect, useMemo, useState } from 'preact/hooks';
 import { LocationProvider, Route, Router, useLocation } from 'preact-iso/router';
-import type { Session } from './api/answers.ts';
+import type { Session } from '../api/schemas/session.ts';
 import { createApi } from './api/client.ts';
 import { allows, type Connection, ConnectionContext, useConnection } from './api/context.tsx';
 import { type EventStream, openEventStream } from './api/event-stream.ts';

@@ -10,6 +10,7 @@ import type { Store } from '../../src/store/store.ts';
 import { owners, startTestApi, type TestApi } from '../support/api.ts';
 import { type EventClient, followEvents } from '../support/event-stream.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
+import { until } from '../support/until.ts';
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
 let store: Store;
@@ -55,13 +56,6 @@ const follow = async (
   const client = await followEvents(`${api.url}/api/v1/events${query}`, { token, ...rest });
   clients.push(client);
   return client;
-};
-
-const until = async (done: () => boolean): Promise<void> => {
-  for (let tries = 0; !done(); tries++) {
-    if (tries > 1500) throw new Error('it does not come');
-    await sleep(10);
-  }
 };
 
 const numbers = (from: number, to: number): number[] => Array.from({ length: to - from + 1 }, (_, k) => from + k);

@@ -27,6 +27,9 @@ export function recordOperationsConformance(open: () => Promise<OperationsBench>
       expect(await keys({ group: 'samples' })).toEqual([devices.active, devices.pending].toSorted());
       expect(await keys({ owner: 'acme' })).toHaveLength(5);
       expect(await keys({ owner: 'bolt' })).toEqual([]);
+      expect(await keys({ hub: 'production' })).toHaveLength(4);
+      expect(await keys({ hub: 'unused' })).toEqual([]);
+      expect(await keys({ sort: 'created' })).toEqual(Object.values(devices).toSorted().toReversed());
       expect(await keys({ alarms: true })).toEqual([]);
       expect(await keys({ text: 'DEVICE 3' })).toEqual([devices.quarantined]);
       await expect(operations.devices({ group: 'dryers' }, page)).rejects.toMatchObject({ code: 'operator.not-found' });
@@ -164,6 +167,7 @@ export function recordOperationsConformance(open: () => Promise<OperationsBench>
       expect(await ids({ code: 'attest.incomplete-chain' })).toEqual([seeded.refused]);
       expect(await ids({ code: 'bind' })).toEqual([]);
       expect(await ids({ device: devices.active })).toEqual([seeded.accepted]);
+      expect(await ids({ group: 'samples' })).toEqual([]);
       expect(await ids({ since: seededAt + 500 })).toEqual([seeded.open, seeded.accepted]);
       expect(await ids({ text: 'device-0001' })).toContain(seeded.accepted);
       const { rows } = await operations.attempts({ verdict: 'refused' }, page);

@@ -1,5 +1,5 @@
 import { hours } from '../../core/clock.ts';
-import type { DeviceState } from '../../store/model.ts';
+import { noDevices } from '../../operator/groups.ts';
 import type { DeviceCount, Store } from '../../store/store.ts';
 import { route } from '../route.ts';
 import { type Overview, overview } from '../schemas/overview.ts';
@@ -8,7 +8,7 @@ const get = route({
   id: 'getOverview',
   method: 'GET',
   path: '/overview',
-  tag: 'service',
+  tag: 'overview',
   summary: 'Show the service at a glance',
   role: 'viewer',
   answer: overview,
@@ -37,13 +37,7 @@ const get = route({
 export const overviewRoutes = [get];
 
 function devicesOf(counts: readonly DeviceCount[]): Overview['devices'] {
-  const byState: Record<DeviceState, number> = {
-    pending: 0,
-    active: 0,
-    quarantined: 0,
-    disabled: 0,
-    decommissioned: 0,
-  };
+  const byState = noDevices();
   let [total, alarmed] = [0, 0];
   for (const { state, alarms, count } of counts) {
     byState[state] += count;

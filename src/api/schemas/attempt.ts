@@ -1,7 +1,14 @@
 import Type from 'typebox';
 import type { AttemptPeer } from '../../operator/attempt-peer.ts';
 import type { ListedAttempt } from '../../operator/attempts.ts';
-import type { Attempt, AttemptEntry, AttemptSummary, RefusalCount, Stage, Verdict } from '../../store/model.ts';
+import {
+  type Attempt,
+  type AttemptEntry,
+  type AttemptSummary,
+  type RefusalCount,
+  stages,
+  verdicts,
+} from '../../store/model.ts';
 import {
   closed,
   count,
@@ -18,24 +25,6 @@ import {
   which,
   words,
 } from './parts.ts';
-
-export const verdicts = [
-  'provisioned',
-  'renewed',
-  'refused',
-  'failed',
-  'abandoned',
-] as const satisfies readonly Verdict[];
-export const stages = [
-  'attest',
-  'match',
-  'admit',
-  'bind',
-  'issue',
-  'authorize',
-  'configure',
-  'confirm',
-] as const satisfies readonly Stage[];
 
 export const verdictOrOpen = words([...verdicts, 'open'], 'how it ended; open: it has not');
 export const stage = words(stages, 'stage of the pipeline');

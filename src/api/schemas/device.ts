@@ -1,7 +1,14 @@
 import Type from 'typebox';
 import type { DeviceView } from '../../operator/operations.ts';
 import type { OwnerPsk } from '../../operator/owner-psk.ts';
-import type { Device, DeviceAlarm, DeviceState, LineageEntry, Owner } from '../../store/model.ts';
+import {
+  type Device,
+  type DeviceAlarm,
+  type DeviceState,
+  deviceStates,
+  type LineageEntry,
+  type Owner,
+} from '../../store/model.ts';
 import { attemptSummary } from './attempt.ts';
 import { credential } from './credential.ts';
 import {
@@ -21,14 +28,6 @@ import {
   uuid,
   words,
 } from './parts.ts';
-
-const deviceStates = [
-  'pending',
-  'active',
-  'quarantined',
-  'disabled',
-  'decommissioned',
-] as const satisfies readonly DeviceState[];
 
 /** How many devices are in which state. */
 export const countsByState = Object.fromEntries(

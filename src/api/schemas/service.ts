@@ -6,10 +6,13 @@ export const reloadReport = resource<ReloadReport>('ReloadReport', 'What a reloa
   effects: listOf<string>(Type.String(), 'one line for each thing that changed; none: all was as it is written'),
 });
 
+/** A folder of its own: nothing that leads elsewhere. */
+export const backupName = '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$';
+
 export const newBackup = Type.Object(
   {
     name: Type.String({
-      pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$',
+      pattern: backupName,
       description: "letters, digits, dots, _ and -: a folder of this name in the service's folder of backups",
     }),
   },

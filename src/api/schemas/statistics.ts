@@ -1,7 +1,7 @@
 import Type from 'typebox';
 import { errorTable } from '../../core/errors.ts';
 import type { StatisticsSlot, StatisticsView } from '../../operator/statistics-view.ts';
-import { stages, verdicts } from './attempt.ts';
+import { stages, verdicts } from '../../store/model.ts';
 import { closed, count, listOf, part, resource, time } from './parts.ts';
 
 const counts = (description: string) => Type.Array(Type.Integer({ minimum: 0 }), { description });

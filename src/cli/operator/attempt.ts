@@ -3,7 +3,7 @@ import type { Millis } from '../../core/clock.ts';
 import { errorTable, failure } from '../../core/errors.ts';
 import { attemptLines } from '../../operator/attempt-report.ts';
 import type { AttemptFilter, ListedAttempt } from '../../operator/attempts.ts';
-import type { Verdict } from '../../store/model.ts';
+import { verdicts } from '../../store/model.ts';
 import { plain } from '../plain.ts';
 import { moment, sinceTime } from '../times.ts';
 import { wrapped } from '../width.ts';
@@ -61,8 +61,6 @@ Examples:
     .action((options: RefusalOptions) => countRefusals(options));
   return attempt;
 }
-
-const verdicts = ['provisioned', 'renewed', 'refused', 'failed', 'abandoned'] satisfies Verdict[];
 
 type ListOptions = TargetOptions & AttemptFilter & { readonly limit: number };
 

@@ -4,7 +4,7 @@ import type { Uuid } from '../../core/ids.ts';
 import type { Outcome } from '../../operator/change.ts';
 import type { DeviceOptions } from '../../operator/devices.ts';
 import type { DeviceTurn, Operations } from '../../operator/operations.ts';
-import type { Device, DeviceState } from '../../store/model.ts';
+import { type Device, deviceStates } from '../../store/model.ts';
 import { faint, type Output } from '../output.ts';
 import { asks, type ChangeOptions, changes, type TargetOptions, withOperations } from '../with-operations.ts';
 import { printDevices } from './device-list.ts';
@@ -19,12 +19,10 @@ export function deviceRecordCommands(): Command[] {
 
 const which = ['<device...>', 'key id, device id, or the first 8 characters of one'] as const;
 
-const states = ['pending', 'active', 'quarantined', 'disabled', 'decommissioned'] satisfies DeviceState[];
-
 function listCommand(): Command {
   const command = new Command('list')
     .description('List the devices of a service.')
-    .addOption(new Option('--state <state>', 'only in this state').choices(states))
+    .addOption(new Option('--state <state>', 'only in this state').choices(deviceStates))
     .option('--group <group>', 'only of this group: id or name')
     .option('--owner <owner>', 'only of this owner: id or name')
     .option('--alarms', 'only with open alarms')

@@ -4,6 +4,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { Millis } from '../../core/clock.ts';
 import { type ErrorCode, type Evidence, errorTable, FirstbootError, failure } from '../../core/errors.ts';
+import { isRecord } from '../../core/json.ts';
 import { limits } from '../../core/limits.ts';
 
 /** Where the API of a running service is, and as who it is asked. */
@@ -162,9 +163,6 @@ function refusalOf({ statusCode = 0 }: IncomingMessage, text: string, origin: st
   }
   return failure('api.unreachable', { url: origin, status: statusCode }, notTheApi);
 }
-
-const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 const isEvidence = (value: unknown): value is Evidence =>
   isRecord(value) && Object.values(value).every((one) => ['string', 'number', 'boolean'].includes(typeof one));

@@ -1,5 +1,6 @@
 import type { Millis } from '../../core/clock.ts';
 import { FirstbootError, failure } from '../../core/errors.ts';
+import { isRecord } from '../../core/json.ts';
 import { limits } from '../../core/limits.ts';
 import { isAfter, parseEventId } from '../../operator/event-ids.ts';
 import type { StoredEvent } from '../../store/model.ts';
@@ -98,9 +99,6 @@ function eventOf(text: string): StoredEvent {
   }
   throw failure('api.unreachable', { found: 'what is no event' }, 'check that this is firstboot');
 }
-
-const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** Ids of another form are taken as they come. */
 function isLater(last: string, id: string): boolean {

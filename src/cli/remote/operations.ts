@@ -108,8 +108,8 @@ function hubOperations({ ask }: ApiClient) {
 
 function deviceOperations({ ask }: ApiClient) {
   return {
-    devices: ({ state, group, owner, alarms, text }, page) =>
-      listed({ ask }, '/devices', { state, group, owner, alarms: alarms || undefined, text }, page),
+    devices: ({ state, group, owner, hub, alarms, text, sort }, page) =>
+      listed({ ask }, '/devices', { state, group, owner, hub, alarms: alarms || undefined, text, sort }, page),
     device: (which) => ask(at('devices', which)),
     turnDevice: (turn, which, { reason, ...options }) =>
       ask(`${at('devices', which)}/${turn}`, { ...post(options), body: { reason } }),
@@ -134,8 +134,8 @@ function credentialOperations({ ask }: ApiClient) {
 
 function attemptOperations({ ask }: ApiClient) {
   return {
-    attempts: ({ device, verdict, code, since, text }, page) =>
-      listed({ ask }, '/attempts', { device, verdict, code, since, text }, page),
+    attempts: ({ device, verdict, code, group, since, text }, page) =>
+      listed({ ask }, '/attempts', { device, verdict, code, group, since, text }, page),
     attempt: (which) => ask(at('attempts', which)),
     refusals: async (since) => (await ask<Items<RefusalCount>>('/refusals', { query: { since } })).items,
     explainAttempt: async (which, { at: time, group }) => {

@@ -1,7 +1,8 @@
 import { createContext } from 'preact';
 import { useCallback, useContext, useEffect, useMemo, useReducer, useRef, useState } from 'preact/hooks';
+import type { Session } from '../../api/schemas/session.ts';
 import type { Role } from '../../store/model.ts';
-import type { ListAnswer, Session } from './answers.ts';
+import type { ListAnswer } from './answers.ts';
 import { type Api, isAbort, type Query } from './client.ts';
 import type { Batch, EventStream, StreamState } from './event-stream.ts';
 import { PagedList } from './paged-list.ts';

@@ -196,7 +196,8 @@ export function nameOf(data: Readonly<Record<string, unknown>>): string | undefi
   return textOf(data.deviceId) ?? textOf(data.keyId);
 }
 
-const isEnd = (lane: Lane): boolean => verdicts.some((it) => it === lane);
+/** Whether an attempt that is there has ended. */
+export const isEnd = (lane: Lane): boolean => verdicts.some((it) => it === lane);
 
 const textOf = (value: unknown): string | undefined => (typeof value === 'string' && value !== '' ? value : undefined);
 

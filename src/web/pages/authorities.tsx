@@ -1,4 +1,5 @@
 import { useMemo } from 'preact/hooks';
+import type { Horizon } from '../../api/schemas/ca.ts';
 import type { CaStatus } from '../../operator/ca.ts';
 import { useRefreshOn, useResource } from '../api/context.tsx';
 import { Badge } from '../parts/badge.tsx';
@@ -7,7 +8,7 @@ import { ShortId } from '../parts/short-id.tsx';
 import { SimpleTable } from '../parts/simple-table.tsx';
 import { Time } from '../parts/time.tsx';
 import { count } from '../parts/words.ts';
-import { type Ending, type Horizon, HorizonChart } from './parts/horizon-chart.tsx';
+import { type Ending, HorizonChart } from './parts/horizon-chart.tsx';
 import { Loaded } from './parts/loaded.tsx';
 import { RehearsalForm } from './parts/rehearsal-form.tsx';
 import { RotationPanel } from './parts/rotation-panel.tsx';

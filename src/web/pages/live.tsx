@@ -1,6 +1,5 @@
 import { useEffect, useState } from 'preact/hooks';
-import { verdicts } from '../api/attempt-words.ts';
-import type { BoardView, Ending } from '../live/board.ts';
+import { type BoardView, type Ending, isEnd } from '../live/board.ts';
 import { Lanes, useGliding } from '../live/lanes.tsx';
 import { useBoard } from '../live/use-board.ts';
 import { VerdictBadge } from '../parts/badge.tsx';
@@ -36,8 +35,6 @@ export function LivePage() {
     </Page>
   );
 }
-
-const isEnd = (lane: string): boolean => verdicts.some((it) => it === lane);
 
 const shownEndings = 15;
 

@@ -12,8 +12,8 @@ export interface ChangeDialogProps<T> {
   readonly title: string;
   /** Of the button: `Approve`. */
   readonly verb: string;
-  /** Asks for one line that goes on record. */
-  readonly reason?: 'optional' | 'required' | undefined;
+  /** Asks for one line that goes on record, if there is something to say. */
+  readonly reason?: 'optional';
   readonly danger?: boolean;
   /** Does it, or says what it would do. */
   readonly change: (options: { readonly dryRun: boolean; readonly reason: string | undefined }) => Promise<Outcome<T>>;
@@ -37,8 +37,7 @@ export function ChangeDialog<T>({
   const [busy, setBusy] = useState(false);
   const given = text.trim() === '' ? undefined : text.trim();
   useEffect(() => {
-    // What is on record needs a reason; what would happen does not depend on it.
-    change({ dryRun: true, reason: reason === 'required' ? 'dry run' : undefined }).then(
+    change({ dryRun: true, reason: undefined }).then(
       ({ effects }) => setPreview({ effects }),
       (error: unknown) => setPreview({ error }),
     );
@@ -77,13 +76,7 @@ export function ChangeDialog<T>({
         </div>
         {error === undefined ? null : <ProblemNote error={error} />}
         {reason === undefined ? null : (
-          <TextField
-            label={reason === 'required' ? 'Reason' : 'Reason (optional)'}
-            hint="One line; it goes on record."
-            value={text}
-            required={reason === 'required'}
-            onInput={setText}
-          />
+          <TextField label="Reason (optional)" hint="One line; it goes on record." value={text} onInput={setText} />
         )}
         <DialogButtons
           verb={verb}

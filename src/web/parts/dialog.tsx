@@ -4,12 +4,11 @@ import { useId, useLayoutEffect, useRef } from 'preact/hooks';
 export interface DialogProps {
   readonly title: string;
   readonly onClose: () => void;
-  readonly wide?: boolean;
   readonly children: ComponentChildren;
 }
 
 /** A modal dialog, there as long as it is rendered. Escape closes it; the browser keeps the focus in it. */
-export function Dialog({ title, onClose, wide = false, children }: DialogProps) {
+export function Dialog({ title, onClose, children }: DialogProps) {
   const dialog = useRef<HTMLDialogElement>(null);
   const heading = useId();
   // Before it is painted, so that no key goes to the page behind it.
@@ -23,7 +22,6 @@ export function Dialog({ title, onClose, wide = false, children }: DialogProps) 
   return (
     <dialog
       ref={dialog}
-      class={wide ? 'wide' : ''}
       aria-labelledby={heading}
       onCancel={(event) => {
         event.preventDefault();

@@ -11,7 +11,7 @@ interface FieldProps {
 export interface TextFieldProps extends FieldProps {
   readonly value: string;
   readonly onInput: (value: string) => void;
-  readonly type?: 'text' | 'password' | 'search' | 'url' | 'number' | 'date' | 'datetime-local';
+  readonly type?: 'text' | 'password' | 'search' | 'url' | 'number' | 'date';
   readonly required?: boolean;
   readonly placeholder?: string;
   readonly autocomplete?: 'off' | 'current-password';

@@ -45,16 +45,16 @@ export function ChoiceFilter({
 }: {
   name: string;
   label: string;
-  /** What it is called when nothing is chosen; null: the first choice is. */
-  any?: string | null;
+  /** What it is called when nothing is chosen. */
+  any?: string;
   choices: readonly { readonly value: string; readonly label: string }[];
 }) {
   const [query, change] = useQuery();
   return (
     <Choice
       label={label}
-      value={query[name] ?? (any === null ? (choices[0]?.value ?? '') : '')}
-      choices={any === null ? choices : [{ value: '', label: any }, ...choices]}
+      value={query[name] ?? ''}
+      choices={[{ value: '', label: any }, ...choices]}
       onChange={(value) => change({ [name]: value })}
     />
   );

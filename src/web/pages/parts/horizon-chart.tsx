@@ -1,23 +1,11 @@
+import type { Horizon } from '../../../api/schemas/ca.ts';
 import { SimpleTable } from '../../parts/simple-table.tsx';
 import { Time } from '../../parts/time.tsx';
 import { count, plural, utc } from '../../parts/words.ts';
 import { day } from './words.ts';
 
-/** What GET /ca/horizon answers. */
-export interface Horizon {
-  readonly days: readonly { readonly day: number; readonly count: number }[];
-  readonly issuers: readonly Omit<Ending, 'whose'>[];
-  readonly anchors: readonly (Omit<Ending, 'whose'> & {
-    readonly group: { readonly id: string; readonly name: string };
-  })[];
-}
-
-export interface Ending {
-  readonly subject: string;
-  readonly fingerprint: string;
-  readonly notAfter: number;
-  readonly whose: string;
-}
+/** An authority or an anchor, and whose it is. */
+export type Ending = Horizon['issuers'][number] & { readonly whose: string };
 
 /** Identity certificates that end, week by week as bars; authorities and anchors as rows of the same table. */
 export function HorizonChart({ horizon, endings }: { readonly horizon: Horizon; readonly endings: readonly Ending[] }) {

@@ -8,5 +8,5 @@ export const linesOf = (text: string): readonly string[] =>
     .map((line) => line.trim())
     .filter((line) => line !== '');
 
-/** `2 d ago` needs a number; a day in ms. */
+/** ms */
 export const day = 86_400_000;
