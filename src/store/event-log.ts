@@ -37,17 +37,9 @@ export class EventLog {
 
   /** Removes the oldest ones beyond those that are kept, a bounded piece of them. @returns whether there is more */
   async prune(): Promise<boolean> {
-    const surplus = this.count() - limits.store.events;
-    if (surplus <= 0) return false;
-    const limit = Math.min(surplus, limits.store.pruneCounts);
-    const oldest = await this.rows.keys({ after: this.removedUpTo, before: under('event').before, limit });
-    // Another clean-up may have been here meanwhile.
-    const gone = oldest.filter((key) => this.rows.latest(key) !== undefined);
-    const counters = new Counters(this.rows);
-    counters.add(keys.eventCount, -gone.length);
-    await this.rows.write([...gone.map(del), ...counters.writes()], false);
-    this.removedUpTo = oldest.at(-1) ?? this.removedUpTo;
-    return surplus > limit && oldest.length > 0;
+    // What a clean-up under way has counted out may not be gone yet.
+    await this.pruning;
+    return this.prunePiece();
   }
 
   /** Waits for the clean-up under way. */
@@ -67,8 +59,22 @@ export class EventLog {
       });
   }
 
+  private async prunePiece(): Promise<boolean> {
+    const surplus = this.count() - limits.store.events;
+    if (surplus <= 0) return false;
+    const limit = Math.min(surplus, limits.store.pruneCounts);
+    const oldest = await this.rows.keys({ after: this.removedUpTo, before: under('event').before, limit });
+    // Another clean-up may have been here meanwhile.
+    const gone = oldest.filter((key) => this.rows.latest(key) !== undefined);
+    const counters = new Counters(this.rows);
+    counters.add(keys.eventCount, -gone.length);
+    await this.rows.write([...gone.map(del), ...counters.writes()], false);
+    this.removedUpTo = oldest.at(-1) ?? this.removedUpTo;
+    return surplus > limit && oldest.length > 0;
+  }
+
   private async pruneAll(): Promise<void> {
-    while (await this.prune());
+    while (await this.prunePiece());
   }
 
   private count(): number {
