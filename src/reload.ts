@@ -4,6 +4,7 @@ import type { ApiMaterial } from './api/server.ts';
 import type { Material } from './composition.ts';
 import type { Millis, Timers } from './core/clock.ts';
 import { describe, FirstbootError } from './core/errors.ts';
+import { InTurn } from './core/in-turn.ts';
 import { limits } from './core/limits.ts';
 import type { Log } from './core/log.ts';
 import type { Actor } from './store/model.ts';
@@ -51,28 +52,23 @@ export interface Reloader {
   reload(actor: Actor): Promise<{ readonly effects: readonly string[] }>;
   /** Why the last one failed; undefined: it did not. */
   readonly failure: string | undefined;
-  /** How many went well, and how many did not. */
-  readonly counts: { readonly done: number; readonly failed: number };
   stop(): Promise<void>;
 }
 
 /** Keeps a running service at what its files say, on request and, if wanted, whenever they have changed and are quiet again. */
 export function createReloader({ source, apply, told, timers, log, watch }: ReloaderDeps): Reloader {
-  const counts = { done: 0, failed: 0 };
+  const inTurn = new InTurn();
   let failure: string | undefined;
-  let last: Promise<unknown> = Promise.resolve();
 
   const once = async (actor: Actor): Promise<{ readonly effects: readonly string[] }> => {
     try {
       const written = await source.read();
       const effects = [...(await apply(written)), ...written.restart.map(afterRestart)];
-      counts.done++;
       failure = undefined;
       log.info({ by: actor.name, effects }, 'the configuration was read again');
       told({ ok: true, effects, actor });
       return { effects };
     } catch (error) {
-      counts.failed++;
       failure = error instanceof FirstbootError ? describe(error) : 'an unexpected error: see the log';
       log.error(
         { by: actor.name, error },
@@ -82,21 +78,16 @@ export function createReloader({ source, apply, told, timers, log, watch }: Relo
       throw error;
     }
   };
-  const reload = (actor: Actor): Promise<{ readonly effects: readonly string[] }> => {
-    const next = last.then(() => once(actor));
-    last = next.catch(() => undefined);
-    return next;
-  };
+  const reload: Reloader['reload'] = (actor) => inTurn.do(() => once(actor));
   const stopWatching = watch ? watchFiles({ source, timers, log, changed: () => reload(watcher) }) : undefined;
   return {
     reload,
-    counts,
     get failure() {
       return failure;
     },
     stop: async () => {
       await stopWatching?.();
-      await last;
+      await inTurn.settled();
     },
   };
 }

@@ -16,6 +16,7 @@ import type { RandomSource } from './core/random.ts';
 import type { Observers } from './observers.ts';
 import type { Readiness } from './ops/health.ts';
 import { createMetrics, type MetricsSources } from './ops/metrics.ts';
+import { pathExists } from './pki/files.ts';
 import type { Provisioner } from './provision/session.ts';
 import type { Actor } from './store/model.ts';
 import type { Store } from './store/store.ts';
@@ -104,7 +105,13 @@ export async function startSurfaces(options: SurfaceOptions, deps: SurfaceDeps):
       answered: (request) => metrics.answered(request),
       reload,
       backup: async (name, actor) => {
-        const report = await deps.backUp(join(deps.data, 'backups', checkedName(name)));
+        const folder = join(deps.data, 'backups', checkedName(name));
+        const report = await deps.backUp(folder).catch(async (error: unknown) => {
+          // Asked afterwards: of two that write it at once, one is the first. Where it is, is this host's affair.
+          if (!(await pathExists(folder))) throw error;
+          const fix = 'a backup is never written over: choose another name';
+          throw failure('operator.conflict', { backup: name }, fix, error);
+        });
         const detail = { rows: report.rows, bytes: report.bytes };
         await store.commit({ audit: { at: now(), actor, action: 'service.backup', target: `backup ${name}`, detail } });
         return { name, rows: report.rows, bytes: report.bytes };
@@ -184,14 +191,13 @@ function metricsSources({ store, provisioner, observers, readiness, timers, sour
 }
 
 async function deliveriesOf(store: Store): Promise<{ readonly waiting: number; readonly dead: number }> {
-  const [waiting, dead] = [false, true].map(async (which) => {
-    let count = 0;
-    for (const { id } of await store.webhooks.list()) {
-      count += (await store.deliveries({ webhookId: id, dead: which, limit: countedDeliveries })).length;
-    }
-    return count;
-  });
-  return { waiting: (await waiting) ?? 0, dead: (await dead) ?? 0 };
+  const sum = { waiting: 0, dead: 0 };
+  for (const { id } of await store.webhooks.list()) {
+    const { waiting, dead } = await store.deliveryCounts({ webhookId: id, most: countedDeliveries });
+    sum.waiting += waiting;
+    sum.dead += dead;
+  }
+  return sum;
 }
 
 /** Of each webhook and kind: beyond that it is known that something is wrong. */

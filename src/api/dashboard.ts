@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { extname, join, relative, sep } from 'node:path';
-import { gzipSync } from 'node:zlib';
+import { promisify } from 'node:util';
+import { gzip } from 'node:zlib';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { failure } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
@@ -9,13 +10,14 @@ import { noneMatchHas } from './conditional.ts';
 
 /** Answers what a browser asks for; undefined: this path is not the dashboard's. */
 export interface DashboardPaths {
-  answer(path: string, request: FastifyRequest, reply: FastifyReply): FastifyReply | undefined;
+  answer(path: string, request: FastifyRequest, reply: FastifyReply): FastifyReply | Promise<FastifyReply> | undefined;
 }
 
 interface Asset {
   readonly type: string;
   readonly bytes: Buffer;
-  readonly gzip: Buffer | undefined;
+  /** Its bytes made smaller, at the first request that takes them so; undefined: that makes them no smaller. */
+  readonly zipped: () => Promise<Buffer | undefined>;
   readonly etag: string;
   /** Its name holds a hash of what is in it: it never changes. */
   readonly hashed: boolean;
@@ -48,19 +50,23 @@ export async function dashboardPaths(folder: string | undefined): Promise<Dashbo
   };
 }
 
-function send({ type, bytes, gzip, etag, hashed }: Asset, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  const zipped = gzip !== undefined && /\bgzip\b/.test(request.headers['accept-encoding'] ?? '');
+async function send(
+  { type, bytes, zipped, etag, hashed }: Asset,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<FastifyReply> {
   reply.headers({
     'cache-control': hashed ? 'public, max-age=31536000, immutable' : 'no-cache',
     etag,
     vary: 'accept-encoding',
   });
   if (noneMatchHas(request.headers['if-none-match'], etag)) return reply.code(304).send();
-  if (zipped) reply.header('content-encoding', 'gzip');
+  const smaller = /\bgzip\b/.test(request.headers['accept-encoding'] ?? '') ? await zipped() : undefined;
+  if (smaller) reply.header('content-encoding', 'gzip');
   return reply
     .code(200)
     .header('content-type', type)
-    .send(zipped ? gzip : bytes);
+    .send(smaller ?? bytes);
 }
 
 const missing = (reply: FastifyReply, built: boolean): FastifyReply =>
@@ -99,15 +105,26 @@ async function filesIn(folder: string): Promise<readonly string[]> {
 
 function assetOf(name: string, bytes: Buffer): Asset {
   const type = types[extname(name)] ?? 'application/octet-stream';
-  const zipped = isText(type) ? gzipSync(bytes, { level: 9 }) : undefined;
+  let zipping: Promise<Buffer | undefined> | undefined;
   return {
     type,
     bytes,
-    gzip: zipped && zipped.length < bytes.length ? zipped : undefined,
+    zipped: () => {
+      zipping ??= isText(type) ? smallerOf(bytes) : Promise.resolve(undefined);
+      return zipping;
+    },
     etag: `"${createHash('sha256').update(bytes).digest('base64url').slice(0, 22)}"`,
     hashed: /[-.][A-Za-z0-9_]{8,}\.[a-z0-9]+$/.test(name) && !name.endsWith('.html'),
   };
 }
+
+/** Who asks while it is made waits for the same; without it the bytes go as they are. */
+async function smallerOf(bytes: Buffer): Promise<Buffer | undefined> {
+  const zipped = await zip(bytes, { level: 9 }).catch(() => undefined);
+  return zipped && zipped.length < bytes.length ? zipped : undefined;
+}
+
+const zip = promisify(gzip);
 
 const isText = (type: string): boolean => /^(text\/|application\/(json|manifest|javascript)|image\/svg)/.test(type);
 

@@ -4,6 +4,7 @@ import type { Millis, Timers } from '../core/clock.ts';
 import { failure } from '../core/errors.ts';
 import { uuidV7 } from '../core/ids.ts';
 import { InFlight } from '../core/in-flight.ts';
+import type { JsonObject } from '../core/json.ts';
 import { limits } from '../core/limits.ts';
 import type { Log } from '../core/log.ts';
 import type { RandomSource } from '../core/random.ts';
@@ -106,7 +107,7 @@ export async function startApi(options: ApiOptions): Promise<Api> {
     const reply = answers.get(request);
     if (reply) connections.serve(principal, request.raw, reply.raw);
   });
-  const document = openApiDocument(routes, version);
+  let document: JsonObject | undefined;
   const service: ApiService = {
     version,
     startedAt: timers.now(),
@@ -114,7 +115,10 @@ export async function startApi(options: ApiOptions): Promise<Api> {
     health: options.health,
     openAttempts: options.openAttempts ?? (() => 0),
     secretsFolder: options.secretsFolder,
-    document: () => document,
+    document: () => {
+      document ??= openApiDocument(routes, version);
+      return document;
+    },
     revocations: options.revocations,
     events: options.events,
     reload: options.reload,

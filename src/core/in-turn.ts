@@ -7,4 +7,9 @@ export class InTurn {
     this.last = done.catch(() => undefined);
     return done;
   }
+
+  /** Waits for what has been asked for until now. */
+  async settled(): Promise<void> {
+    await this.last;
+  }
 }

@@ -6,7 +6,7 @@ import { revokedFrom } from '../provision/lifecycle.ts';
 import type { Credential, Device, RevocationReason } from '../store/model.ts';
 import type { Store } from '../store/store.ts';
 import { carryOutInPieces, type GuardedStore, type OperatorDeps, type Outcome } from './change.ts';
-import { credentialEffect } from './device-effects.ts';
+import { credentialEffect, firstEffects } from './device-effects.ts';
 import { findDevice, findGroup } from './find.ts';
 import { everyCredential, everyCredentialByEnd, firstOf, listOf, type Page } from './scan.ts';
 import { normalSerial } from './selectors.ts';
@@ -143,12 +143,13 @@ async function changeCredentials(
     },
     { dryRun },
   );
-  const effects = pieces.flatMap((piece) => piece.effects).slice(0, limits.operator.listed);
   const changed = pieces.reduce((sum, { result }) => sum + result.changed, 0);
-  const unsaid = changed - effects.length;
   return {
     applied: pieces.some(({ applied }) => applied),
-    effects: unsaid > 0 ? [...effects, `and so ${unsaid} more`] : effects,
+    effects: firstEffects(
+      pieces.flatMap(({ effects }) => effects),
+      changed,
+    ),
     result: { changed, serials: pieces.flatMap(({ result }) => result.serials).slice(0, limits.operator.listed) },
   };
 }

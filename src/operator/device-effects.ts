@@ -1,3 +1,4 @@
+import { limits } from '../core/limits.ts';
 import type { LifeChange } from '../provision/lifecycle.ts';
 import type { Credential, Device } from '../store/model.ts';
 
@@ -19,6 +20,16 @@ export function lifeEffects(
   if (after.alarms.length < before.alarms.length) lines.push(`${name}: ${before.alarms.length} alarms are cleared`);
   lines.push(...credentials.map(credentialEffect));
   return lines;
+}
+
+/**
+ * The first limits.operator.listed of the lines, and how many more there are.
+ * @param all how many there are, when these are not all
+ */
+export function firstEffects(lines: readonly string[], all = lines.length): readonly string[] {
+  const said = lines.slice(0, limits.operator.listed);
+  const unsaid = all - said.length;
+  return unsaid > 0 ? [...said, `and so ${unsaid} more`] : said;
 }
 
 /** `device 3f0c.. (CN=sensor 7)` */

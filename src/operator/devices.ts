@@ -31,7 +31,7 @@ import {
   type RowOptions,
   requireRevision,
 } from './change.ts';
-import { credentialEffect, lifeEffects, nameOf } from './device-effects.ts';
+import { credentialEffect, firstEffects, lifeEffects, nameOf } from './device-effects.ts';
 import { findDevice, findGroup } from './find.ts';
 import { requireNoDevice } from './policy-rows.ts';
 import { everyDeviceBy, firstOf } from './scan.ts';
@@ -167,7 +167,7 @@ export async function approveGroup(
   );
   return {
     applied: pieces.some(({ applied }) => applied),
-    effects: pieces.flatMap(({ effects }) => effects),
+    effects: firstEffects(pieces.flatMap(({ effects }) => effects)),
     result: pieces.flatMap(({ result }) => result),
   };
 }

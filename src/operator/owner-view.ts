@@ -69,7 +69,10 @@ const ownAccess = ({ whole, groups }: OwnerScope): Pick<Store, 'findAccess' | 'h
   access: async (page) => ((await groups.get(page.groupId)) ? whole.access(page) : []),
 });
 
-type EventReads = Pick<Store, 'events' | 'oldestEvent' | 'webhookCursor' | 'deliveries'>;
+type EventReads = Pick<
+  Store,
+  'events' | 'oldestEvent' | 'webhookCursor' | 'deliveries' | 'deliveryCounts' | 'lastDeliveryError'
+>;
 
 function ownEvents(scope: OwnerScope): EventReads {
   const { whole, ownerId } = scope;
@@ -94,6 +97,14 @@ function ownEvents(scope: OwnerScope): EventReads {
     deliveries: async (page) => {
       await scope.requireWebhook(page.webhookId);
       return whole.deliveries(page);
+    },
+    deliveryCounts: async (which) => {
+      await scope.requireWebhook(which.webhookId);
+      return whole.deliveryCounts(which);
+    },
+    lastDeliveryError: async (webhookId) => {
+      await scope.requireWebhook(webhookId);
+      return whole.lastDeliveryError(webhookId);
     },
   };
 }

@@ -11,7 +11,9 @@ import type { DryRun, ListPage, WebhookRequest, WebhookView } from './operations
 import { everyDelivery, firstOf, type Page } from './scan.ts';
 import { isPlainText } from './selectors.ts';
 
-type Hooks = Pick<Store, 'webhooks' | 'deliveries'>;
+type Standing = Pick<Store, 'deliveryCounts' | 'lastDeliveryError'>;
+
+type Hooks = Pick<Store, 'webhooks'> & Standing;
 
 /** All, by name. */
 export async function listWebhooks(store: Hooks): Promise<readonly WebhookView[]> {
@@ -107,7 +109,7 @@ export function deleteWebhook(
  * @throws FirstbootError operator.not-found
  */
 export async function listDeliveries(
-  store: Hooks,
+  store: Pick<Store, 'webhooks' | 'deliveries'>,
   which: string,
   { dead, after, limit }: ListPage & { readonly dead?: boolean },
 ): Promise<Page<Delivery, string>> {
@@ -170,19 +172,9 @@ async function findWebhook(store: Pick<Store, 'webhooks'>, which: string): Promi
   );
 }
 
-async function viewOf(store: Pick<Store, 'deliveries'>, { secret: _, ...webhook }: Webhook): Promise<WebhookView> {
-  let [waiting, dead] = [0, 0];
-  let lastError: string | undefined;
-  let lastTriedAt = Number.NEGATIVE_INFINITY;
-  for await (const delivery of everyDelivery(store, webhook.id)) {
-    if (delivery.dueAt === undefined) dead++;
-    else waiting++;
-    const triedAt = delivery.lastTriedAt ?? Number.NEGATIVE_INFINITY;
-    if (delivery.error === undefined || triedAt < lastTriedAt) continue;
-    lastError = delivery.error;
-    lastTriedAt = triedAt;
-  }
-  return { webhook, waiting, dead, lastError };
+async function viewOf(store: Standing, { secret: _, ...webhook }: Webhook): Promise<WebhookView> {
+  const { waiting, dead } = await store.deliveryCounts({ webhookId: webhook.id });
+  return { webhook, waiting, dead, lastError: await store.lastDeliveryError(webhook.id) };
 }
 
 /** @throws FirstbootError operator.input */
@@ -233,7 +225,10 @@ function isPlainAddress(text: string): boolean {
 const isEventType = (text: string): boolean =>
   text.length <= limits.events.typeCharacters && /^[a-z]+(-[a-z]+)*(\.[a-z]+(-[a-z]+)*)*$/.test(text);
 
-const noDeliveries: Pick<Store, 'deliveries'> = { deliveries: async () => [] };
+const noDeliveries: Standing = {
+  deliveryCounts: async () => ({ waiting: 0, dead: 0 }),
+  lastDeliveryError: async () => undefined,
+};
 
 const secretPrefix = 'whsec_';
 const madeSecretBytes = 32;

@@ -1,4 +1,5 @@
 import { setImmediate as breathe } from 'node:timers/promises';
+import { InTurn } from '../core/in-turn.ts';
 import { limits } from '../core/limits.ts';
 import type { AccessLists } from './access-lists.ts';
 import type { AuditLog } from './audit-log.ts';
@@ -35,7 +36,7 @@ export interface CommitsDeps {
 export class Commits {
   private readonly parts: CommitsDeps;
   /** Large ones wait for each other. */
-  private large: Promise<unknown> = Promise.resolve();
+  private readonly large = new InTurn();
 
   constructor(parts: CommitsDeps) {
     this.parts = parts;
@@ -47,19 +48,17 @@ export class Commits {
     if (sizeOf(changes) <= piece) {
       return this.commitNow(changes, [...lists.additions(access), ...lists.deletions(deletedAccess)]);
     }
-    const done = this.large.then(async () =>
+    return this.large.do(async () =>
       this.commitNow(changes, [
         ...(await inPieces(access, (some) => lists.additions(some))),
         ...(await inPieces(deletedAccess, (some) => lists.deletions(some))),
       ]),
     );
-    this.large = done.catch(() => undefined);
-    return done;
   }
 
   /** Waits for those that are being made. */
-  async settled(): Promise<void> {
-    await this.large;
+  settled(): Promise<void> {
+    return this.large.settled();
   }
 
   /** @param access what to write for the access lists, which need no decision */
@@ -99,6 +98,7 @@ export class Commits {
       if (ops.length > 0) await rows.write(ops, true);
     } finally {
       if (changes.devices) deviceIndex.changed();
+      deliveries.changed(changes.deliveries ?? []);
     }
     groupChange?.follow();
     hubChange?.follow();

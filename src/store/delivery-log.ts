@@ -10,6 +10,11 @@ import type { Store } from './store.ts';
 /** How far each webhook has been told, what is on its way to it, and what was given up. */
 export class DeliveryLog {
   private readonly rows: Rows;
+  /**
+   * By webhook, what lastError reads; not there when a delivery has changed since it began to. So it is dropped when a write is
+   * through, not before: who reads until then reads what was.
+   */
+  private readonly errors = new Map<Uuid, Promise<string | undefined>>();
 
   constructor(rows: Rows) {
     this.rows = rows;
@@ -25,8 +30,14 @@ export class DeliveryLog {
     const gone = remove.flatMap((id) => placesOf(webhookId, id)).map((key) => del(key));
     const moved = cursor === undefined ? [] : [put(keys.webhookCursor(webhookId), cursor)];
     // In order: what is put stays, whatever is removed with it.
-    const ops = [...gone, ...added, ...moved];
-    if (ops.length > 0) await this.rows.write(ops, true);
+    const changes = [...gone, ...added];
+    if (changes.length > 0) await this.write(webhookId, [...changes, ...moved], true);
+    else if (moved.length > 0) await this.rows.write(moved, true);
+  }
+
+  /** Has to be told when `additions` are written. */
+  changed(deliveries: readonly Delivery[]): void {
+    for (const { webhookId } of deliveries) this.errors.delete(webhookId);
   }
 
   /** What to write for deliveries that are new, or take the place of others; undefined when a webhook is not there (any more). */
@@ -53,20 +64,53 @@ export class DeliveryLog {
     return inOrder.slice(0, limit).map(([, text]) => JSON.parse(text) as Delivery);
   }
 
+  async counts({ webhookId, most }: Parameters<Store['deliveryCounts']>[0]): Promise<DeliveryCounts> {
+    const count = async (kind: Kind): Promise<number> =>
+      (await this.rows.keys({ ...under(`${kind}!${webhookId}`), ...(most !== undefined && { limit: most }) })).length;
+    const [waiting, dead] = await Promise.all([count('delivery'), count('dead-letter')]);
+    return { waiting, dead };
+  }
+
+  lastError(webhookId: Uuid): Promise<string | undefined> {
+    const known = this.errors.get(webhookId);
+    if (known !== undefined) return known;
+    const reading = this.readLastError(webhookId);
+    this.errors.set(webhookId, reading);
+    reading.catch(() => this.errors.delete(webhookId));
+    return reading;
+  }
+
+  private async readLastError(webhookId: Uuid): Promise<string | undefined> {
+    let last = { at: Number.NEGATIVE_INFINITY, place: '', error: undefined as string | undefined };
+    for (const kind of bothKinds) {
+      for await (const page of this.rows.pages(under(`${kind}!${webhookId}`))) {
+        for (const [key, text] of page) {
+          const { error, lastTriedAt: at = Number.NEGATIVE_INFINITY } = JSON.parse(text) as Delivery;
+          const place = lastPart(key);
+          // Of those that were tried at the same time, that of the later event.
+          const later = at > last.at || (at === last.at && place > last.place);
+          if (error !== undefined && later) last = { at, place, error };
+        }
+      }
+    }
+    return last.error;
+  }
+
   private known(webhookId: Uuid): boolean {
     return this.rows.latest(keys.webhook(webhookId)) !== undefined;
   }
 
   /** What there is about a webhook that is deleted with `last`. */
   async forget(webhookId: Uuid, last: readonly WriteOp[]): Promise<void> {
-    for (const kind of ['delivery', 'dead-letter']) {
+    for (const kind of bothKinds) {
       for await (const page of this.rows.pages(under(`${kind}!${webhookId}`)))
-        await this.rows.write(
+        await this.write(
+          webhookId,
           page.map(([key]) => del(key)),
           false,
         );
     }
-    await this.rows.write([...last, del(keys.webhookCursor(webhookId))], true);
+    await this.write(webhookId, [...last, del(keys.webhookCursor(webhookId))], true);
   }
 
   /** Removes dead letters about events before `oldest`, a bounded piece for each webhook. @returns whether there is more */
@@ -77,7 +121,8 @@ export class DeliveryLog {
       const rows = await this.rows.rows({ ...under(`dead-letter!${webhookId}`), limit });
       const old = rows.filter(([, text]) => (parse<Delivery>(text)?.event.at ?? 0) < oldest);
       if (old.length > 0)
-        await this.rows.write(
+        await this.write(
+          webhookId,
           old.map(([key]) => del(key)),
           false,
         );
@@ -85,11 +130,25 @@ export class DeliveryLog {
     }
     return more;
   }
+
+  private async write(webhookId: Uuid, ops: readonly WriteOp[], durable: boolean): Promise<void> {
+    try {
+      await this.rows.write(ops, durable);
+    } finally {
+      this.errors.delete(webhookId);
+    }
+  }
 }
 
 type DeliveryChange = Parameters<Store['commitDeliveries']>[0];
 
+type DeliveryCounts = Awaited<ReturnType<Store['deliveryCounts']>>;
+
 type DeliveryPage = Parameters<Store['deliveries']>[0];
+
+const bothKinds = ['delivery', 'dead-letter'] as const;
+
+type Kind = (typeof bothKinds)[number];
 
 /** Wherever a delivery may be. */
 const placesOf = (webhookId: Uuid, eventId: string): readonly string[] => {

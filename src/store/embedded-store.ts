@@ -142,6 +142,8 @@ export async function openEmbeddedStore(deps: EmbeddedStoreDeps): Promise<Store>
     webhookCursor: (webhookId) => deliveries.cursor(webhookId),
     commitDeliveries: (change) => deliveries.commit(change),
     deliveries: (page) => deliveries.page(page),
+    deliveryCounts: (which) => deliveries.counts(which),
+    lastDeliveryError: (webhookId) => deliveries.lastError(webhookId),
     keptAnswer: (key, now) => answers.find(key, now),
     keepAnswer: (answer) => answers.keep(answer),
 

@@ -205,6 +205,13 @@ export interface Store {
     readonly after?: string;
     readonly limit: number;
   }): Promise<readonly Delivery[]>;
+  /** How many of one webhook are still tried, and how many are dead letters: up to `most` of each. Reads none of them. */
+  deliveryCounts(which: {
+    readonly webhookId: Uuid;
+    readonly most?: number;
+  }): Promise<{ readonly waiting: number; readonly dead: number }>;
+  /** The error of the one of them, dead or not, that failed last. Kept while none of them changes, so it costs little to ask. */
+  lastDeliveryError(webhookId: Uuid): Promise<string | undefined>;
 
   /** The answer that was kept under a key, while it is younger than limits.api.idempotencyLife at `now`. */
   keptAnswer(key: string, now: Millis): Promise<KeptAnswer | undefined>;

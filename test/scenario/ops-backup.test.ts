@@ -66,6 +66,19 @@ describe('a backup of a running service', () => {
     expect(await readdir(join(folder, 'data/backups/monday'))).toContain('manifest.json');
     expect((await service.store.audit({ limit: 100 })).map(({ action }) => action)).toContain('service.backup');
     expect((await post('../monday')).status).toBe(400);
+    // Also while it is being written.
+    const both = await Promise.all([post('tuesday'), post('tuesday')]);
+    expect(both.map(({ status }) => status).toSorted()).toEqual([201, 409]);
+    for (const taken of [await post('monday'), ...both.filter(({ status }) => status === 409)]) {
+      const problem = await taken.text();
+      expect([taken.status, JSON.parse(problem)]).toMatchObject([
+        409,
+        { code: 'operator.conflict', evidence: { backup: expect.stringMatching(/^(mon|tues)day$/) } },
+      ]);
+      expect(JSON.parse(problem).fix).toBe('a backup is never written over: choose another name');
+      expect(problem).not.toContain(folder);
+    }
+    expect((await readdir(join(folder, 'data/backups'))).toSorted()).toEqual(['monday', 'tuesday']);
     // Backups are no part of backups.
     await service.backUp(backup('without'));
     const { files } = JSON.parse(await readFile(backup('without/manifest.json'), 'utf8')) as {

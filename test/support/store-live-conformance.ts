@@ -187,6 +187,39 @@ export function storeLiveConformance(name: string, prepare: () => Promise<StoreS
         expect(await ids({ limit: 0 })).toEqual([]);
       });
 
+      it('are counted, up to a bound', async () => {
+        const dead = { dueAt: undefined };
+        const counts = (most?: number) => store.deliveryCounts({ webhookId, ...(most !== undefined && { most }) });
+        expect(await counts()).toEqual({ waiting: 0, dead: 0 });
+        await store.webhooks.put(someWebhook(3));
+        await store.commitDeliveries({ webhookId: someUuid(3), put: [someDelivery(someUuid(3), '1-1')] });
+        await store.commitDeliveries({ webhookId, put: [delivery('1-1'), delivery('1-2', dead), delivery('1-3')] });
+        expect(await counts()).toEqual({ waiting: 2, dead: 1 });
+        expect(await counts(1)).toEqual({ waiting: 1, dead: 1 });
+        await store.commitDeliveries({ webhookId, put: [delivery('1-3', dead)], remove: ['1-1'] });
+        expect(await counts()).toEqual({ waiting: 0, dead: 2 });
+      });
+
+      it('tell the error of the last that failed, whatever has changed among them', async () => {
+        const failed = (id: string, lastTriedAt: number, changes?: Partial<Delivery>) =>
+          delivery(id, { error: `refused ${id}`, lastTriedAt, ...changes });
+        const last = () => store.lastDeliveryError(webhookId);
+        expect(await last()).toBeUndefined();
+        await store.commitDeliveries({ webhookId, put: [failed('1-1', 7), failed('1-2', 7), delivery('1-3')] });
+        expect(await last()).toBe('refused 1-2');
+        await store.commitDeliveries({ webhookId, put: [failed('1-1', 9, { dueAt: undefined })] });
+        expect(await last()).toBe('refused 1-1');
+        await store.commit({ deliveries: [failed('1-3', 10)] });
+        expect(await last()).toBe('refused 1-3');
+        await store.commitDeliveries({ webhookId, remove: ['1-3'] });
+        expect(await last()).toBe('refused 1-1');
+        await pruneAll(startOfRecords + limits.store.attemptAge + 1);
+        expect(await last()).toBe('refused 1-2');
+        await store.webhooks.delete(webhookId);
+        await store.webhooks.put(someWebhook(2));
+        expect(await last()).toBeUndefined();
+      });
+
       it('go with their webhook, and none is written for one that is gone', async () => {
         await store.commitDeliveries({ webhookId, cursor: '1-1', put: [delivery('1-1'), delivery('1-2')] });
         expect(await store.webhooks.delete(webhookId)).toBe(true);

@@ -39,7 +39,7 @@ const get = route({
   role: 'viewer',
   params: which('serial', 'serial number, hex'),
   answer: credentialView,
-  errors: ['operator.not-found', 'operator.input'],
+  errors: ['operator.not-found'],
   handle: async ({ params, operations }) => ({ body: await operations.credential(params.serial) }),
 });
 

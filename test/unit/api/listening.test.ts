@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyListenOptions } from 'fastify';
 import { expect, it } from 'vitest';
-import { listen } from '../../../src/api/listening.ts';
+import { createServer, listen } from '../../../src/api/listening.ts';
 
 it.each(['localhost', '127.0.0.1'])(
   'listens on one address of %s: a second one would be served by a server that is neither bounded nor renewed',
@@ -16,3 +16,10 @@ it.each(['localhost', '127.0.0.1'])(
     expect(asked).toEqual([{ host: expect.stringMatching(/^(127\.0\.0\.1|::1)$/), port: 0 }]);
   },
 );
+
+it('waits as long as it is told to', () => {
+  const patience = { headers: 1001, request: 1002, idle: 1003, body: 1004 };
+  const judged = { requestId: () => '1', badUrl: () => undefined };
+  const { server } = createServer({ host: '127.0.0.1', port: 0, patience }, judged);
+  expect(server).toMatchObject({ headersTimeout: 1001, requestTimeout: 1002, timeout: 1003, keepAliveTimeout: 1003 });
+});

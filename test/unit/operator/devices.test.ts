@@ -285,6 +285,20 @@ describe('operations on devices', () => {
     expect(await approveGroup(bench, group.name)).toEqual({ applied: false, effects: [], result: [] });
   });
 
+  it('approve more than are told one by one: the last line says how many more', async () => {
+    const group = someGroup(500);
+    await bench.store.groups.put(group);
+    const count = limits.operator.listed + 3;
+    await Promise.all(
+      Array.from({ length: count }, (_, seed) => bench.putDevice(seed, { groupId: group.id, state: 'pending' })),
+    );
+    const { result, effects } = await approveGroup(bench, group.name);
+    expect(result).toHaveLength(count);
+    expect(effects).toHaveLength(limits.operator.listed + 1);
+    expect(effects.at(-2)).toMatch(/^device .*: pending -> active$/);
+    expect(effects.at(-1)).toBe('and so 3 more');
+  });
+
   it('list devices by state, group, owner, alarms and text, a page at a time', async () => {
     const group = someGroup(500);
     await bench.store.groups.put(group);

@@ -85,6 +85,10 @@ describe('the view of an owner', () => {
     expect(await refusal({ webhooks: [someWebhook(46, { ownerId: own, revision: 1 })] })).toBe(absent);
     expect(await refusal({ deletedWebhooks: [someUuid(46)] })).toBe(absent);
     expect(await refusal({ deliveries: [someDelivery(someUuid(46), '1-1')] })).toBe(absent);
+    const webhookId = someUuid(46);
+    for (const read of [view.deliveryCounts({ webhookId }), view.lastDeliveryError(webhookId)]) {
+      await expect(read).rejects.toMatchObject({ code: absent });
+    }
     expect(await refusal({ access: [entry] })).toBe(absent);
     expect(await refusal({ deletedAccess: [entry] })).toBe(absent);
     expect((await bench.auditLines()).length).toBe(0);
