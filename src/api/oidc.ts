@@ -12,9 +12,8 @@ import { type Millis, seconds, type Timers } from '../core/clock.ts';
 import { FirstbootError, failure } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
 import { ownerNamed } from '../provision/owner.ts';
-import type { Role } from '../store/model.ts';
+import { type Role, roles } from '../store/model.ts';
 import { type Principal, principalName } from './principal.ts';
-import { roles } from './roles.ts';
 
 /** Whose JWTs are taken, and what they are good for. */
 export interface OidcSettings {

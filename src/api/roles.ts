@@ -1,9 +1,6 @@
 import { failure } from '../core/errors.ts';
-import type { Role } from '../store/model.ts';
+import { type Role, roles } from '../store/model.ts';
 import type { Principal } from './principal.ts';
-
-/** From the least. */
-export const roles = ['viewer', 'operator', 'admin'] as const satisfies readonly Role[];
 
 const atLeast = (role: Role, needed: Role): boolean => roles.indexOf(role) >= roles.indexOf(needed);
 

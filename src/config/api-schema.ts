@@ -1,8 +1,8 @@
 import Type, { type Static } from 'typebox';
-import type { Role } from '../store/model.ts';
+import { roles } from '../store/model.ts';
 import { chosen, closed, file } from './parts.ts';
 
-const role = Type.Unsafe<Role>(chosen('what they may do', 'viewer', 'operator', 'admin'));
+const role = chosen('what they may do', ...roles);
 const line = (description: string) => Type.String({ minLength: 1, maxLength: 512, description });
 
 /** What stands under `api` of firstboot.yaml. */

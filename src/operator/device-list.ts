@@ -4,7 +4,7 @@ import { ownerNamed } from '../provision/owner.ts';
 import { placeInTime } from '../store/device-index.ts';
 import type { Device, DeviceState } from '../store/model.ts';
 import { type DeviceCount, type DeviceFacet, deviceFacets, type Store } from '../store/store.ts';
-import { findGroup, findHub } from './find.ts';
+import { deviceById, findGroup, findHub } from './find.ts';
 import { everyDevice, everyDeviceBy, everyDeviceByTime, listOf, type Page } from './scan.ts';
 import { normalSerial } from './selectors.ts';
 
@@ -115,12 +115,7 @@ const countedAs: Readonly<Record<DeviceFacet, (row: DeviceCount) => string | und
 /** Undefined also when the text is no whole id of anything: it may be a part of something then. */
 async function byWholeId(store: Store, text: string): Promise<Device | undefined> {
   const id = parseUuid(text.trim());
-  if (id !== undefined) {
-    const device = await store.device(id);
-    if (device) return device;
-    const keyId = await store.ownerOfDeviceId(id);
-    return keyId === undefined ? undefined : store.device(keyId);
-  }
+  if (id !== undefined) return deviceById(store, id);
   const serial = normalSerial(text.trim());
   const credential = serial === undefined ? undefined : await store.credential(serial);
   return credential && store.device(credential.keyId);

@@ -12,7 +12,7 @@ import type { Store, Table } from '../store/store.ts';
 export async function findDevice(store: Store, text: string): Promise<Device> {
   const wanted = text.trim().toLowerCase();
   const id = parseUuid(wanted);
-  const device = id === undefined ? await byPrefix(store, wanted) : await byId(store, id);
+  const device = id === undefined ? await byPrefix(store, wanted) : await deviceById(store, id);
   if (device) return device;
   throw failure('operator.not-found', { device: shown(text) }, '`firstboot device list` shows those that are known');
 }
@@ -23,7 +23,8 @@ export const findGroup = (store: Store, text: string): Promise<EnrollmentGroup> 
 /** @throws FirstbootError operator.not-found, operator.ambiguous */
 export const findHub = (store: Store, text: string): Promise<Hub> => named('hub', store.hubs, text);
 
-async function byId(store: Store, id: Uuid): Promise<Device | undefined> {
+/** By its key id, or a device id. */
+export async function deviceById(store: Store, id: Uuid): Promise<Device | undefined> {
   const device = await store.device(id);
   if (device) return device;
   const keyId = await store.ownerOfDeviceId(id);

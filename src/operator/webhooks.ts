@@ -3,7 +3,7 @@ import { failure } from '../core/errors.ts';
 import { parseUuid, type Uuid, uuidV4 } from '../core/ids.ts';
 import { limits } from '../core/limits.ts';
 import type { RandomSource } from '../core/random.ts';
-import type { Delivery, Webhook } from '../store/model.ts';
+import { type Delivery, eventTypePattern, type Webhook } from '../store/model.ts';
 import type { Store } from '../store/store.ts';
 import { asStored, carryOut, type OperatorDeps, type Outcome, type RowOptions, requireRevision } from './change.ts';
 import { differences } from './difference.ts';
@@ -223,7 +223,7 @@ function isPlainAddress(text: string): boolean {
 
 /** A type of events, or how it begins. */
 const isEventType = (text: string): boolean =>
-  text.length <= limits.events.typeCharacters && /^[a-z]+(-[a-z]+)*(\.[a-z]+(-[a-z]+)*)*$/.test(text);
+  text.length <= limits.events.typeCharacters && new RegExp(eventTypePattern).test(text);
 
 const noDeliveries: Standing = {
   deliveryCounts: async () => ({ waiting: 0, dead: 0 }),

@@ -2,6 +2,7 @@ import { encodePem } from '../codec/pem.ts';
 import { isoTime, type Millis } from '../core/clock.ts';
 import { type Decision, decided, type Evidence, type Refusal } from '../core/errors.ts';
 import type { Uuid } from '../core/ids.ts';
+import { InTurn } from '../core/in-turn.ts';
 import type { CheckedCsr } from '../pki/csr.ts';
 import type { IssuedCertificate } from '../pki/issue.ts';
 import type { PeerChain } from '../pki/path.ts';
@@ -64,7 +65,7 @@ export class DeviceSession implements ProvisioningSession {
   private stay: Stay | undefined;
   /** The stage that works on the present question. */
   private stage: Stage = 'attest';
-  private queue: Promise<unknown> = Promise.resolve();
+  private readonly inTurn = new InTurn();
 
   constructor(deps: SessionDeps, record: SessionRecord) {
     this.deps = deps;
@@ -90,7 +91,7 @@ export class DeviceSession implements ProvisioningSession {
     const trips = roundTrips === undefined ? {} : { roundTrips };
     this.record.note({ at: now, type: 'handshake', version, cipherSuite, ms, ...trips });
     this.noteChain(peer.chain, now);
-    return this.inOrder(async () => {
+    return this.inTurn.do(async () => {
       this.stage = 'admit';
       const admission = await this.decide(async () => {
         const admitted = await admitPeer(this.deps, peer, this.record, now);
@@ -125,7 +126,7 @@ export class DeviceSession implements ProvisioningSession {
   }
 
   closed(how: SessionEnd, now: Millis): Promise<void> {
-    return this.inOrder(async () => {
+    return this.inTurn.do(async () => {
       this.stay?.leaves();
       // Side by side, so that they go to the store together.
       const [{ brokeOff }] = await Promise.all([this.record.end(how, now), this.writeDevice(now)]);
@@ -211,7 +212,7 @@ export class DeviceSession implements ProvisioningSession {
   }
 
   revocations(now: Millis): Promise<Decision<Uint8Array>> {
-    return this.inOrder(() =>
+    return this.inTurn.do(() =>
       this.decide(async () => {
         if (this.standing.state === 'refused') return { ok: false, refusal: this.standing.refusal };
         const standing = await this.presentStanding(now);
@@ -221,7 +222,7 @@ export class DeviceSession implements ProvisioningSession {
   }
 
   rejected(step: Step, refusal: Refusal, now: Millis): Promise<void> {
-    return this.inOrder(async () => {
+    return this.inTurn.do(async () => {
       this.record.asked(step, now);
       this.record.refused(stageOf[step], refusal, step, now);
       await this.noteFailure(now);
@@ -288,7 +289,7 @@ export class DeviceSession implements ProvisioningSession {
 
   /** Answers one question: settles the attempt, checks the standing, works, and records what came of it. */
   private ask<T>(step: Step, now: Millis, work: Work<T>): Promise<Decision<T>> {
-    return this.inOrder(async () => {
+    return this.inTurn.do(async () => {
       this.record.asked(step, now);
       if (this.standing.state === 'refused') return { ok: false, refusal: this.standing.refusal };
       this.stage = 'admit';
@@ -390,12 +391,6 @@ export class DeviceSession implements ProvisioningSession {
     if (!chain) return;
     const certificates = chain.presented.map((der) => encodePem('CERTIFICATE', der));
     this.record.note({ at: now, type: 'chain', certificates });
-  }
-
-  private inOrder<T>(work: () => Promise<T>): Promise<T> {
-    const done = this.queue.then(work);
-    this.queue = done.catch(() => undefined);
-    return done;
   }
 }
 

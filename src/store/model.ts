@@ -282,7 +282,13 @@ export interface ApiToken {
 }
 
 /** viewer: reads. operator: also acts on devices, credentials and lists. admin: also writes groups, hubs, tokens, webhooks, authorities. */
-export type Role = 'viewer' | 'operator' | 'admin';
+export type Role = (typeof roles)[number];
+
+/** From the least. */
+export const roles = ['viewer', 'operator', 'admin'] as const;
+
+/** Of the types of events, a beginning of a type included. */
+export const eventTypePattern = '^[a-z]+(-[a-z]+)*(\\.[a-z]+(-[a-z]+)*)*$';
 
 /** A program that is told of events by HTTP. */
 export interface Webhook {

@@ -1,7 +1,7 @@
 import Type from 'typebox';
 import { limits } from '../../core/limits.ts';
 import type { EventHistory } from '../../operator/event-history.ts';
-import type { StoredEvent } from '../../store/model.ts';
+import { eventTypePattern, type StoredEvent } from '../../store/model.ts';
 import { flag, jsonObject, listOf, maybe, resource, text, time, uuid } from './parts.ts';
 
 export const event = resource<StoredEvent>('Event', 'Something that happened (docs/events.md).', {
@@ -19,7 +19,7 @@ export const eventTypes = Type.Array(
   Type.String({
     minLength: 1,
     maxLength: limits.events.typeCharacters,
-    pattern: '^[a-z]+(-[a-z]+)*(\\.[a-z]+(-[a-z]+)*)*$',
+    pattern: eventTypePattern,
   }),
   {
     maxItems: limits.events.types,

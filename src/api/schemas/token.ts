@@ -1,7 +1,7 @@
 import Type from 'typebox';
 import { limits } from '../../core/limits.ts';
 import type { ListedToken } from '../../operator/operations.ts';
-import { roles } from '../roles.ts';
+import { roles } from '../../store/model.ts';
 import { closed, listOf, maybe, outcome, resource, shortText, text, time, uuid, wholeList, words } from './parts.ts';
 
 export const role = words(

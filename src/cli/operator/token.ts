@@ -1,6 +1,6 @@
 import { Command, Option } from 'commander';
 import type { Millis } from '../../core/clock.ts';
-import type { Role } from '../../store/model.ts';
+import { type Role, roles } from '../../store/model.ts';
 import { timeSpan } from '../arguments.ts';
 import { faint, strong } from '../output.ts';
 import { printTable, table } from '../table.ts';
@@ -21,7 +21,7 @@ export function tokenCommand(): Command {
       .argument('<name>', 'who it is for: it stands in the audit log')
       .addOption(
         new Option('--role <role>', 'viewer reads; operator also acts on devices; admin does everything')
-          .choices(['viewer', 'operator', 'admin'] satisfies Role[])
+          .choices(roles)
           .makeOptionMandatory(),
       )
       .option('--owner <owner>', 'sees and changes what is of this owner only: a UUID, or its name')
