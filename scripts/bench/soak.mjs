@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// A long look: `node scripts/bench/soak.mjs [--minutes 30] [--rate 50]`, after `npm run build`. `firstboot serve` runs as its users run it,
+// A long look: `node scripts/bench/soak.mjs [--minutes 30] [--rate 50]`, after `npm run build`. `firstboot serve` runs as its unit runs it,
 // new devices provision from first boot on, so many a second, and a browser has the dashboard's live page open. It only measures: memory
 // of the service every half minute, how long devices take, what is in its log, and whether any key or token of the run is in it.
 // Needs `chromium`; service, devices and browser are processes of their own.
@@ -21,6 +21,10 @@ const { minutes, rate } = options('soak', {
 });
 /** The devices' process is called for so long at a time, s. */
 const slice = 30;
+/** What the unit tells Node. */
+const nodeOptions = /^ExecStart=\S+ (.*?) ?\S+\/main\.js /m
+  .exec(readFileSync('packaging/firstboot.service', 'utf8'))[1]
+  .split(' ');
 
 const folder = mkdtempSync(join(tmpdir(), 'firstboot-soak-'));
 const logFile = join(folder, 'service.log');
@@ -47,13 +51,13 @@ try {
     failed += found.failed;
     const sample = { seconds: (at + 1) * slice, provisioned: times.length, ...(await sizes(service, page)) };
     samples.push(sample);
-    const { seconds, provisioned, rss, own, heap, disk, tab } = sample;
+    const { seconds, provisioned, rss, own, heap, kept, disk, tab } = sample;
     const cells = [
       `${seconds} s`,
       `${provisioned} devices`,
       mebibytes(rss, 0),
       `own ${mebibytes(own, 0)}`,
-      `heap ${mebibytes(heap, 0)}`,
+      `heap ${mebibytes(heap, 0)} of ${mebibytes(kept, 0)}`,
       `disk ${mebibytes(disk, 0)}`,
       `tab ${mebibytes(tab, 0)}`,
     ];
@@ -68,7 +72,7 @@ try {
 }
 
 async function serve(data) {
-  const args = ['dist/cli/main.js', 'serve', '--json', '--log-level', 'info', '--data', data];
+  const args = [...nodeOptions, 'dist/cli/main.js', 'serve', '--json', '--log-level', 'info', '--data', data];
   const ports = ['--port', '0', '--issuer-port', '0', '--api-port', '0'];
   const child = spawn(process.execPath, [...args, ...ports], { stdio: ['ignore', 'pipe', 'pipe'] });
   undo.push(() => child.kill('SIGKILL'));
@@ -104,10 +108,12 @@ async function sizes({ pid, api, token, data }, page) {
   const status = readFileSync(`/proc/${pid}/status`, 'utf8');
   const inStatus = (key) => Number(new RegExp(`${key}:\\s+(\\d+) kB`).exec(status)?.[1]) * 1024;
   const metrics = await (await fetch(`${api}/metrics`, { headers: { authorization: `Bearer ${token}` } })).text();
-  const heap = Number(/^\w*nodejs_heap_size_used_bytes (\S+)/m.exec(metrics)?.[1]);
+  const inMetrics = (name) => Number(new RegExp(`^\\w*${name} (\\S+)`, 'm').exec(metrics)?.[1]);
+  const heap = inMetrics('nodejs_heap_size_used_bytes');
+  const kept = inMetrics('nodejs_heap_size_total_bytes');
   const tab = await page.evaluate(() => globalThis.performance.memory.usedJSHeapSize);
   // The store maps its files: what it has read of them counts as resident, and goes when others need the room.
-  return { rss: inStatus('VmRSS'), own: inStatus('RssAnon'), heap, tab, disk: bytesUnder(data) };
+  return { rss: inStatus('VmRSS'), own: inStatus('RssAnon'), heap, kept, tab, disk: bytesUnder(data) };
 }
 
 async function report({ samples, times, failed, live, complaints, data, token }) {
@@ -133,6 +139,7 @@ async function report({ samples, times, failed, live, complaints, data, token })
     ['memory (RSS) at 10, 25, 50, 75, 100 %', over('rss')],
     ['without mapped files (RssAnon)', over('own')],
     ['heap in use', over('heap')],
+    ['heap, with what is free in it', over('kept')],
     ['heap of the dashboard', over('tab')],
     ['disk', over('disk')],
     ['log lines by level', JSON.stringify(levels)],
