@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { seconds } from '../../src/core/clock.ts';
+import { minutes, seconds } from '../../src/core/clock.ts';
 import { SimulatedDevice } from '../../src/device/simulator.ts';
 import { someDevice } from '../support/store-records.ts';
 import { eventually, inBrowser, started } from './harness.ts';
@@ -37,7 +37,7 @@ inBrowser('approvals', manual, (site) => {
       identity: { ...made, serviceCa: [site.dashboard.pki.serviceCa.certificate.der] },
       retry: { table: [seconds(1)], variant: '2025' },
       cloudChecks: 0,
-      timeout: seconds(20),
+      timeout: minutes(1),
     });
   };
 

@@ -30,7 +30,7 @@ inBrowser('attempts', populated, (site) => {
     const overview = await site.dashboard.openAt('/');
     const label = overview.page.locator('.bars .label', { hasText: 'attest.issuer-key' });
     // The page counts anew every 15 s: what has just ended may not be among it at first.
-    await label.waitFor({ timeout: 20_000 });
+    await label.waitFor();
     expect(await label.evaluate((it) => it.scrollWidth - it.clientWidth), 'px of the label that are cut').toBe(0);
     await overview.expectGood('overview');
 

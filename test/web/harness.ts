@@ -47,9 +47,9 @@ export function inBrowser<Site extends { readonly dashboard: Dashboard }>(
 ): void {
   describe.skipIf(browser.missing)(`${what} in ${browser.title}`, () => {
     const site = {} as Site;
-    beforeAll(async () => void Object.assign(site, await begin()), slowly);
+    beforeAll(async () => void Object.assign(site, await begin()));
     afterEach(() => site.dashboard?.closeScreens());
-    afterAll(() => site.dashboard?.close(), slowly);
+    afterAll(() => site.dashboard?.close());
     tests(site);
   });
 }
@@ -62,10 +62,7 @@ export const eventually = <T>(read: () => T, message?: string) =>
   expect.poll(read, { timeout: patience, ...(message !== undefined && { message }) });
 
 /** How long a page has for anything, ms. */
-const patience = 10_000;
-
-/** For starting and stopping a service and a browser on a busy machine, ms. */
-const slowly = 60_000;
+const patience = 60_000;
 
 /** The real service with its API and the built dashboard, and a browser before it. */
 export class Dashboard {

@@ -101,7 +101,7 @@ inBrowser('2,000 devices', manyDevices, (site) => {
       await page.evaluate('scrollTo(0, document.body.scrollHeight)');
       return Number(await rows.last().getAttribute('data-row'));
     };
-    await expect.poll(down, { timeout: 25_000 }).toBeGreaterThan(900);
+    await eventually(down).toBeGreaterThan(900);
     await eventually(() => rows.count()).toBeLessThan(60);
     await screen.picture('devices-far-down');
     expect(screen.complaints).toEqual([]);

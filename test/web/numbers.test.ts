@@ -94,6 +94,30 @@ inBrowser('the numbers', busyDays, (site) => {
     await eventually(() => page.getByLabel('7 days').isChecked()).toBe(true);
   });
 
+  it('draws what there is in the present slot alone', async () => {
+    const young = await Dashboard.start();
+    try {
+      await young.service.store.addStatistics(someDays(Date.now()).slice(0, 1));
+      const screen = await young.openAt('/numbers');
+      await screen.page.locator('.plot canvas').first().waitFor();
+      // Lines and letters are grey.
+      const coloured = () =>
+        screen.page.evaluate<number>(`(() => {
+          const canvas = document.querySelector('.plot canvas');
+          const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+          let found = 0;
+          for (let at = 0; at < data.length; at += 4) {
+            const [red, green, blue, solid] = data.slice(at, at + 4);
+            if (solid > 200 && Math.max(red, green, blue) - Math.min(red, green, blue) > 80) found++;
+          }
+          return found;
+        })()`);
+      await eventually(coloured).toBeGreaterThan(100);
+    } finally {
+      await young.close();
+    }
+  });
+
   it('says so when there is nothing to count', async () => {
     const empty = await Dashboard.start();
     try {

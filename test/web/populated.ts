@@ -1,12 +1,11 @@
 import { join } from 'node:path';
-import { expect, vi } from 'vitest';
 import { encodePem } from '../../src/codec/pem.ts';
-import { seconds } from '../../src/core/clock.ts';
 import { systemRandom } from '../../src/core/random.ts';
 import { developmentHub } from '../../src/development.ts';
 import { SimulatedDevice } from '../../src/device/simulator.ts';
 import { createDevelopmentPki, writeDevelopmentPki } from '../../src/pki/development.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
+import { until } from '../support/until.ts';
 import { Dashboard, type DashboardOptions } from './harness.ts';
 
 /** A dashboard with something on every page. */
@@ -79,7 +78,7 @@ async function comeInVain(dashboard: Dashboard, made: Parameters<typeof identity
   });
   device.client.start();
   const refused = async () => (await dashboard.api().get('/attempts?verdict=refused')).body.items;
-  await vi.waitFor(async () => expect(await refused()).toHaveLength(1), { timeout: seconds(20) });
+  await until(async () => (await refused()).length === 1);
   await device.close();
 }
 

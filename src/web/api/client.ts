@@ -31,6 +31,8 @@ export interface Asked {
   readonly body?: unknown;
   /** If-Match: refused (api.precondition) when the thing has changed since it was read. */
   readonly revision?: number | undefined;
+  /** The same request with the same key is done once, however often it is sent. */
+  readonly idempotencyKey?: string | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -59,9 +61,14 @@ export type Method = 'GET' | 'POST' | 'PUT' | 'DELETE';
 
 /** @param signedOut told when the service does not know who asks (any more) */
 export function createApi(signedOut: () => void): Api {
-  const send = async (method: Method, path: string, { query, body, revision, signal }: Asked): Promise<Response> => {
+  const send = async (
+    method: Method,
+    path: string,
+    { query, body, revision, idempotencyKey, signal }: Asked,
+  ): Promise<Response> => {
     const headers = new Headers({ accept: 'application/json, application/problem+json' });
     if (revision !== undefined) headers.set('if-match', `"${revision}"`);
+    if (idempotencyKey !== undefined) headers.set('idempotency-key', idempotencyKey);
     if (body instanceof Blob) headers.set('content-type', body.type);
     else if (body !== undefined) headers.set('content-type', 'application/json');
     const init: RequestInit = { method, headers, credentials: 'same-origin', cache: 'no-store' };

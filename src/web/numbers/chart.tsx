@@ -96,6 +96,9 @@ export function Chart({ label, at, series, kind, format = count, empty }: ChartP
 
 const height = 220;
 
+/** s */
+const slotLength = ([first = 0, second = first]: readonly number[]): number => (second - first) / 1000;
+
 const slotName = (at: number): string => new Date(at).toISOString().slice(0, 16).replace('T', ' ');
 
 type Drawn = Pick<ChartProps, 'at' | 'series' | 'kind'> & { readonly format: (value: number) => string };
@@ -116,7 +119,8 @@ function dataOf({ at, series, kind }: Drawn): uPlot.AlignedData {
 function optionsOf(target: HTMLElement, drawn: Drawn, pointed: (index: number | undefined) => void): uPlot.Options {
   const colourOf = resolver(target);
   const { series, kind, format } = drawn;
-  const bars = uPlot.paths.bars?.({ size: [0.8, 40], align: 1 });
+  // Two pixels at least: a slot of many would not be seen.
+  const bars = uPlot.paths.bars?.({ size: [0.8, 40, 2], align: 1 });
   const lines = series.map(({ label, colour }) => {
     const stroke = colourOf(colour);
     return kind === 'bars' && bars
@@ -135,7 +139,11 @@ function optionsOf(target: HTMLElement, drawn: Drawn, pointed: (index: number | 
     tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), 'Etc/UTC'),
     legend: { show: false },
     cursor: { drag: { x: false, y: false }, points: { show: false } },
-    scales: { y: { range: (_, __, most) => [0, most > 0 ? most * 1.08 : 1] } },
+    // A bar stands behind the beginning of its slot: the last one needs room too.
+    scales: {
+      x: { range: (_, first, last) => [first, last + (kind === 'bars' ? slotLength(drawn.at) : 0)] },
+      y: { range: (_, __, most) => [0, most > 0 ? most * 1.08 : 1] },
+    },
     axes: [
       { ...axis, values: timeWords },
       {

@@ -1,27 +1,30 @@
-import { useRef, useState } from 'preact/hooks';
-import type { DeviceTurn } from '../../operator/operations.ts';
+import { useState } from 'preact/hooks';
 import type { Device } from '../../store/model.ts';
 import type { ListAnswer } from '../api/answers.ts';
-import { useAllowed, useApi, useRefreshOn, useResource } from '../api/context.tsx';
-import { ChangeDialog } from '../parts/change-dialog.tsx';
+import { useRefreshOn, useResource } from '../api/context.tsx';
 import { Page } from '../parts/page.tsx';
-import { useShortcuts } from '../parts/shortcuts.tsx';
 import { useToasts } from '../parts/toasts.tsx';
-import { plural } from '../parts/words.ts';
-import { BulkTurnDialog, mostAtATime } from './parts/bulk-turn-dialog.tsx';
-import { TurnDialog } from './parts/device-actions.tsx';
-import { nameIn, useGroups } from './parts/group-names.ts';
+import { ApprovalQueue, type ManyAsked } from './parts/approval-queue.tsx';
+import { BulkTurnDialog } from './parts/bulk-turn-dialog.tsx';
+import { type DeviceChoice, noDevices } from './parts/device-choice.ts';
 import { Loaded } from './parts/loaded.tsx';
-import { QueueRow } from './parts/queue-row.tsx';
 
 /** Devices that wait for somebody to let them in, the newest first. They show up and go by themselves. */
 export function ApprovalsPage() {
   const waiting = useResource<ListAnswer<Device>>('/devices', {
     state: 'pending',
     sort: 'created',
-    limit: mostAtATime,
+    limit: shown,
   });
+  const { say } = useToasts();
+  const [choice, setChoice] = useState<DeviceChoice>(noDevices);
+  // Here and not in the queue, which is gone when nobody waits any more: that may be before all is told.
+  const [asked, setAsked] = useState<ManyAsked>();
   useRefreshOn(['device', 'group'], waiting.refresh, 300);
+  const settled = (): void => {
+    setChoice(noDevices);
+    waiting.refresh();
+  };
   return (
     <Page title="Approvals" lead="Devices that wait for somebody to let them in.">
       <Loaded resource={waiting}>
@@ -38,173 +41,20 @@ export function ApprovalsPage() {
               </p>
             </div>
           ) : (
-            <Queue devices={items} more={next !== null} onChanged={waiting.refresh} />
+            <ApprovalQueue
+              devices={items}
+              more={next !== null}
+              kept={choice}
+              onChoose={setChoice}
+              onMany={setAsked}
+              onChanged={settled}
+            />
           )
         }
       </Loaded>
-    </Page>
-  );
-}
-
-type Asked =
-  | { readonly of: 'one'; readonly turn: 'approve' | 'reject'; readonly device: Device }
-  | { readonly of: 'many'; readonly turn: DeviceTurn; readonly devices: readonly Device[] }
-  | { readonly of: 'group'; readonly group: string };
-
-interface QueueProps {
-  readonly devices: readonly Device[];
-  readonly more: boolean;
-  readonly onChanged: () => void;
-}
-
-function Queue({ devices, more, onChanged }: QueueProps) {
-  const api = useApi();
-  const { say } = useToasts();
-  const mayChange = useAllowed('operator');
-  const groups = useGroups();
-  const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set());
-  const [current, setCurrent] = useState<string>();
-  const [asked, setAsked] = useState<Asked>();
-  const list = useRef<HTMLOListElement>(null);
-  const selected = devices.filter(({ keyId }) => chosen.has(keyId));
-  const at = Math.max(
-    0,
-    devices.findIndex(({ keyId }) => keyId === current),
-  );
-
-  const walk = (by: number): void => {
-    const rows = list.current?.querySelectorAll<HTMLElement>('.queue-row');
-    const inside = list.current?.contains(document.activeElement) === true;
-    rows?.[inside ? Math.max(0, Math.min(devices.length - 1, at + by)) : at]?.focus();
-  };
-  const flip = (keyId: string): void => {
-    const next = new Set(chosen);
-    if (!next.delete(keyId)) next.add(keyId);
-    setChosen(next);
-  };
-  const settled = (): void => {
-    setChosen(new Set());
-    onChanged();
-  };
-  /** The one to go on with when a device waits no more. */
-  const behind = ({ keyId }: Device): Device | undefined => {
-    const place = devices.findIndex((device) => device.keyId === keyId);
-    return devices[place + 1] ?? devices[place - 1];
-  };
-  const turn = (name: 'approve' | 'reject'): void => {
-    const device = devices[at];
-    if (!mayChange || !device) return;
-    if (selected.length > 0) setAsked({ of: 'many', turn: name, devices: selected });
-    else setAsked({ of: 'one', turn: name, device });
-  };
-  useShortcuts([
-    { keys: 'j', label: 'Next device', run: () => walk(1) },
-    { keys: 'k', label: 'Device before', run: () => walk(-1) },
-    ...(mayChange
-      ? [
-          { keys: 'a', label: 'Approve', run: () => turn('approve') },
-          { keys: 'r', label: 'Reject', run: () => turn('reject') },
-          {
-            keys: 'x',
-            label: 'Choose, to approve or reject several',
-            run: () => devices[at] && flip(devices[at].keyId),
-          },
-        ]
-      : []),
-  ]);
-
-  const waitingGroups = [...new Set(devices.map(({ groupId }) => groupId))];
-  const all = selected.length === devices.length;
-  return (
-    <>
-      <p class="muted" role="status">
-        {plural(devices.length, 'device')}
-        {more ? ', and more behind them' : ''}.
-        <span class="keys">
-          {' '}
-          Keys: <kbd>j</kbd> <kbd>k</kbd> move
-          {mayChange && (
-            <>
-              , <kbd>a</kbd> approve, <kbd>r</kbd> reject, <kbd>x</kbd> choose several
-            </>
-          )}
-          .
-        </span>
-      </p>
-      {mayChange && (
-        <div class="queue-actions">
-          <label class="choice">
-            <input
-              type="checkbox"
-              checked={all}
-              onChange={() => setChosen(all ? new Set() : new Set(devices.map(({ keyId }) => keyId)))}
-            />{' '}
-            All {devices.length}
-          </label>
-          {selected.length > 0 && (
-            <>
-              <button type="button" class="primary" onClick={() => turn('approve')}>
-                Approve {selected.length} chosen
-              </button>
-              <button type="button" class="danger" onClick={() => turn('reject')}>
-                Reject {selected.length} chosen
-              </button>
-            </>
-          )}
-          {waitingGroups.map((group) => (
-            <button key={group} type="button" onClick={() => setAsked({ of: 'group', group })}>
-              Approve all of {nameIn(groups, group)}
-            </button>
-          ))}
-        </div>
-      )}
-      <ol
-        class="queue"
-        ref={list}
-        aria-label="Devices that wait"
-        onKeyDown={(event) => {
-          const by = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-          if (by === undefined) return;
-          event.preventDefault();
-          walk(by);
-        }}
-      >
-        {devices.map((device, index) => (
-          <QueueRow
-            key={device.keyId}
-            device={device}
-            group={nameIn(groups, device.groupId)}
-            current={index === at}
-            chosen={chosen.has(device.keyId)}
-            actions={
-              mayChange
-                ? {
-                    onChoose: () => flip(device.keyId),
-                    onApprove: () => setAsked({ of: 'one', turn: 'approve', device }),
-                    onReject: () => setAsked({ of: 'one', turn: 'reject', device }),
-                  }
-                : undefined
-            }
-            onFocus={() => setCurrent(device.keyId)}
-          />
-        ))}
-      </ol>
-      {asked?.of === 'one' && (
-        <TurnDialog
-          turn={asked.turn}
-          device={asked.device}
-          anyRevision
-          onDone={() => {
-            setCurrent(behind(asked.device)?.keyId);
-            settled();
-          }}
-          onClose={() => setAsked(undefined)}
-        />
-      )}
-      {asked?.of === 'many' && (
+      {asked && (
         <BulkTurnDialog
-          turn={asked.turn}
-          devices={asked.devices}
+          {...asked}
           onClose={() => setAsked(undefined)}
           onDone={(summary) => {
             say(summary);
@@ -213,18 +63,9 @@ function Queue({ devices, more, onChanged }: QueueProps) {
           }}
         />
       )}
-      {asked?.of === 'group' && (
-        <ChangeDialog
-          title={`Approve all of ${nameIn(groups, asked.group)}`}
-          verb="Approve all"
-          reason="optional"
-          change={({ dryRun, reason }) =>
-            api.change<readonly string[]>('POST', `/groups/${asked.group}/approve`, { body: { reason }, dryRun })
-          }
-          onDone={settled}
-          onClose={() => setAsked(undefined)}
-        />
-      )}
-    </>
+    </Page>
   );
 }
+
+/** So many are in the document; there may be more behind them. */
+const shown = 200;

@@ -8,6 +8,7 @@ import { ShortId } from '../parts/short-id.tsx';
 import { Time } from '../parts/time.tsx';
 import { plural, short, utc } from '../parts/words.ts';
 import { AttemptTimeline } from './parts/attempt-timeline.tsx';
+import { nameIn, useGroups } from './parts/group-names.ts';
 import { Judgement } from './parts/judgement.tsx';
 import { Loaded } from './parts/loaded.tsx';
 import { spanText } from './parts/span.ts';
@@ -44,11 +45,12 @@ export function AttemptPage() {
 }
 
 function InShort({ attempt: { id, entries } }: { readonly attempt: Attempt }) {
+  const groups = useGroups();
   const [first] = entries;
   const last = entries.at(-1);
   const exchanges = entries.filter((entry) => entry.type === 'exchange');
   const attested = entries.find((entry) => entry.type === 'stage' && typeof entry.facts.keyId === 'string');
-  const keyId = attested?.type === 'stage' ? String(attested.facts.keyId) : undefined;
+  const { keyId, subject } = attested?.type === 'stage' ? attested.facts : {};
   const group = last?.type === 'closed' ? last.groupId : undefined;
   return (
     <Facts
@@ -64,8 +66,8 @@ function InShort({ attempt: { id, entries } }: { readonly attempt: Attempt }) {
         ],
         ['took', first && last && `${spanText(last.at - first.at)}, ${plural(exchanges.length, 'request')}`],
         ['from', first?.type === 'opened' ? first.peer : undefined],
-        ['device', keyId && <a href={`/devices/${keyId}`}>{keyId}</a>],
-        ['group', group && <a href={`/groups/${group}`}>{group}</a>],
+        ['device', keyId && <a href={`/devices/${keyId}`}>{String(subject ?? keyId)}</a>],
+        ['group', group && <a href={`/groups/${group}`}>{nameIn(groups, group)}</a>],
       ]}
     />
   );

@@ -67,6 +67,12 @@ export function AttemptsPage() {
 
 const verdictChoices = [...verdicts, 'open'].map((value) => ({ value, label: value }));
 
+/** Hosts; the ports, another one for each session, are told to who asks. */
+function Addresses({ of: addresses }: { readonly of: readonly string[] }) {
+  const hosts = new Set(addresses.map((address) => address.replace(/:\d+$/, '')));
+  return <span title={addresses.join(', ')}>{[...hosts].join(', ')}</span>;
+}
+
 const columns: readonly Column<ListedAttempt>[] = [
   {
     head: 'Peer',
@@ -79,7 +85,7 @@ const columns: readonly Column<ListedAttempt>[] = [
     size: 'medium',
     cell: ({ refusal }) => refusal && <span title={codeText(refusal.code)}>{refusal.code}</span>,
   },
-  { head: 'Address', size: 'medium', cell: ({ peer }) => peer.addresses.join(', ') },
+  { head: 'Address', size: 'medium', cell: ({ peer }) => <Addresses of={peer.addresses} /> },
   { head: 'Began', size: 'time', cell: ({ openedAt }) => <Time at={openedAt} /> },
   {
     head: 'Took',

@@ -10,7 +10,7 @@ import { ProblemNote } from '../parts/problem-note.tsx';
 import { useQuery } from '../parts/query.ts';
 import { ShortId } from '../parts/short-id.tsx';
 import { Time } from '../parts/time.tsx';
-import { plural } from '../parts/words.ts';
+import { plural, short } from '../parts/words.ts';
 import { sinceChoices, useSince } from './parts/since.ts';
 
 /** Who did what to what, newest first, and whether the log is whole. */
@@ -35,8 +35,8 @@ export function AuditPage() {
         list={list}
         rowKey={({ seq }) => String(seq)}
         columns={[
-          { head: 'Line', size: 'small', cell: ({ seq }) => seq },
-          { head: 'When', size: 'small', cell: ({ at }) => <Time at={at} /> },
+          { head: 'Line', size: 'tiny', cell: ({ seq }) => seq },
+          { head: 'When', size: 'time', cell: ({ at }) => <Time at={at} /> },
           {
             head: 'Who',
             size: 'small',
@@ -60,12 +60,15 @@ function Target({ text }: { readonly text: string }) {
       {kind} <a href={`${place}${id}`}>{id.slice(0, 8)}</a>
     </>
   ) : (
-    text
+    <span title={text}>
+      {kind} {/^[0-9a-f-]{36}$/.test(id) ? short(id) : text.slice(kind.length + 1)}
+    </span>
   );
 }
 
 function Detail({ detail }: { readonly detail: AuditEntry['detail'] }) {
   const text = Object.entries(detail)
+    .filter(([, value]) => value !== null)
     .map(([name, value]) => `${name} ${typeof value === 'string' ? value : JSON.stringify(value)}`)
     .join(', ');
   return <span title={text}>{text.length > shown ? `${text.slice(0, shown)} …` : text}</span>;

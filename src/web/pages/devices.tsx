@@ -1,19 +1,16 @@
 import { useState } from 'preact/hooks';
-import type { DeviceTurn } from '../../operator/operations.ts';
 import type { Device } from '../../store/model.ts';
 import { useAllowed, usePages, useRefreshOn } from '../api/context.tsx';
 import { Badge, StateBadge } from '../parts/badge.tsx';
 import { type Column, DataTable } from '../parts/data-table.tsx';
-import { Choice } from '../parts/fields.tsx';
 import { ChoiceFilter, Filters, TextFilter } from '../parts/filters.tsx';
 import { Page } from '../parts/page.tsx';
 import { useQuery } from '../parts/query.ts';
 import { Subject } from '../parts/subject.tsx';
 import { Time } from '../parts/time.tsx';
-import { useToasts } from '../parts/toasts.tsx';
 import { plural } from '../parts/words.ts';
-import { BulkTurnDialog, mostAtATime } from './parts/bulk-turn-dialog.tsx';
-import { turns } from './parts/device-actions.tsx';
+import { ChosenDevices } from './parts/chosen-devices.tsx';
+import { type DeviceChoice, flipped, isChosen, isNone, noDevices } from './parts/device-choice.ts';
 import { deviceName } from './parts/device-name.ts';
 import { nameIn, useGroups, useHubs } from './parts/group-names.ts';
 
@@ -26,13 +23,18 @@ export function DevicesPage() {
   const groups = useGroups();
   const hubs = useHubs();
   const mayChange = useAllowed('operator');
-  const [chosen, setChosen] = useState<ReadonlyMap<string, Device>>(new Map());
-  useRefreshOn(['device'], () => void list.refresh(), 3000);
-  const flip = (device: Device): void => {
-    const next = new Map(chosen);
-    if (!next.delete(device.keyId) && next.size < mostAtATime) next.set(device.keyId, device);
-    setChosen(next);
+  const filtered = Object.values(filters).some((filter) => filter !== undefined);
+  const all: DeviceChoice = {
+    of: 'all',
+    words: filtered ? 'all that fit the filters' : 'all devices',
+    filter: filters,
+    except: new Set(),
   };
+  const [choice, setChosen] = useState<DeviceChoice>(noDevices);
+  // All that fit are those that fitted when they were chosen.
+  const stale = choice.of === 'all' && JSON.stringify(choice.filter) !== JSON.stringify(filters);
+  const chosen = stale ? noDevices : choice;
+  useRefreshOn(['device'], () => void list.refresh(), 3000);
   const columns: readonly Column<Device>[] = [
     {
       head: 'Device',
@@ -40,10 +42,10 @@ export function DevicesPage() {
       cell: (device) => <Subject text={deviceName(device)} />,
       sort: { by: 'key', order: 'ascending', standard: true },
     },
-    ...(mayChange ? [choosing(chosen, flip)] : []),
+    ...(mayChange ? [choosing(chosen, (device) => setChosen(flipped(chosen, device)))] : []),
     {
       head: 'State',
-      size: 'small',
+      size: 'badges',
       cell: ({ state: now, alarms: open }) => <StateCell state={now} alarms={open.length} />,
     },
     { head: 'Group', size: 'medium', cell: ({ groupId }) => nameIn(groups, groupId) },
@@ -70,14 +72,13 @@ export function DevicesPage() {
         <TextFilter name="owner" label="Owner" placeholder="name or id" />
         <TextFilter name="text" label="Subject, id, serial or address" />
       </Filters>
-      {chosen.size > 0 && (
-        <Chosen
-          devices={[...chosen.values()]}
-          onClear={() => setChosen(new Map())}
-          onDone={() => {
-            setChosen(new Map());
-            void list.refresh();
-          }}
+      {mayChange && (list.count > 0 || !isNone(chosen)) && (
+        <ChosenDevices
+          choice={chosen}
+          all={all}
+          size={list.complete ? list.count : undefined}
+          onChange={setChosen}
+          onDone={() => void list.refresh()}
         />
       )}
       <DataTable
@@ -88,7 +89,7 @@ export function DevicesPage() {
         rowKey={({ keyId }) => keyId}
         href={({ keyId }) => `/devices/${keyId}`}
         empty={
-          Object.values(filters).some((filter) => filter !== undefined) ? (
+          filtered ? (
             <p>
               No device fits these filters. Take one out, or search for less
               {text === undefined ? null : (
@@ -123,61 +124,15 @@ function StateCell({ state, alarms }: { readonly state: Device['state']; readonl
   );
 }
 
-const choosing = (chosen: ReadonlyMap<string, Device>, flip: (device: Device) => void): Column<Device> => ({
+const choosing = (chosen: DeviceChoice, flip: (device: Device) => void): Column<Device> => ({
   head: 'Choose',
-  size: 'tiny',
+  size: 'choice',
   cell: (device) => (
     <input
       type="checkbox"
       aria-label={`Choose ${deviceName(device)}`}
-      checked={chosen.has(device.keyId)}
+      checked={isChosen(chosen, device.keyId)}
       onChange={() => flip(device)}
     />
   ),
 });
-
-/** What can be done with the devices that are chosen. */
-function Chosen({
-  devices,
-  onClear,
-  onDone,
-}: {
-  readonly devices: readonly Device[];
-  readonly onClear: () => void;
-  readonly onDone: () => void;
-}) {
-  const { say } = useToasts();
-  const [turn, setTurn] = useState<DeviceTurn>('approve');
-  const [asked, setAsked] = useState(false);
-  return (
-    <section class="panel chosen" aria-label="Chosen devices">
-      <p role="status">
-        {plural(devices.length, 'device')} chosen{devices.length === mostAtATime && ', which is the most at a time'}
-      </p>
-      <Choice<DeviceTurn>
-        label="Action"
-        value={turn}
-        choices={(Object.keys(turns) as DeviceTurn[]).map((value) => ({ value, label: turns[value].verb }))}
-        onChange={setTurn}
-      />
-      <button type="button" class="primary" onClick={() => setAsked(true)}>
-        See what it would do
-      </button>
-      <button type="button" onClick={onClear}>
-        Choose none
-      </button>
-      {asked && (
-        <BulkTurnDialog
-          turn={turn}
-          devices={devices}
-          onClose={() => setAsked(false)}
-          onDone={(summary) => {
-            setAsked(false);
-            say(summary);
-            onDone();
-          }}
-        />
-      )}
-    </section>
-  );
-}

@@ -143,8 +143,7 @@ function Numbers({ answer, span, since, until }: NumbersProps) {
             ]}
           />
           <p class="muted small">
-            The service's own time over the request that a stage was part of; a first boot is from its first session to
-            its last answer.
+            The service's own time for each stage; a first boot is from its first session to its last answer.
           </p>
         </Panel>
         <Panel title="Bytes">

@@ -125,12 +125,7 @@ function NewToken({ onMade }: { readonly onMade: () => void }) {
         <TextField label="Name" required value={name} onInput={setName} placeholder="who or what uses it" />
         <Choice<Role> label="Role" value={role} choices={roles} onChange={setRole} />
         {!session.ownerId && (
-          <TextField
-            label="Only for this owner (optional)"
-            value={owner}
-            onInput={setOwner}
-            placeholder="name or UUID"
-          />
+          <TextField label="Owner (optional)" value={owner} onInput={setOwner} placeholder="only what is of it" />
         )}
         <Choice label="Ends after" value={life} choices={lives} onChange={setLife} />
         <button type="submit" class="primary">

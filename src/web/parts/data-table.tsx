@@ -12,8 +12,8 @@ export interface Column<Row> {
   readonly cell: (row: Row) => ComponentChildren;
   /** Value of `sort` in the address when the list is in order of this column, and which way it goes. */
   readonly sort?: { readonly by: string; readonly order: 'ascending' | 'descending'; readonly standard?: boolean };
-  /** tiny: a box or a number. time: a time. small: a badge. medium: a word or two. large: takes what is left. */
-  readonly size?: 'tiny' | 'time' | 'small' | 'medium' | 'large';
+  /** choice: a box. tiny: a number. time: a time. small: a badge. badges: two. medium: a word or two. large: what is left. */
+  readonly size?: 'choice' | 'tiny' | 'time' | 'small' | 'badges' | 'medium' | 'large';
   readonly align?: 'end';
 }
 
@@ -95,7 +95,7 @@ export function DataTable<Row>({ label, one, columns, list, rowKey, href, empty 
                 aria-rowindex={index + 2}
                 tabIndex={-1}
               >
-                {columns.map(({ head, cell, align }, place) => {
+                {columns.map(({ head, cell, size, align }, place) => {
                   const value = row === undefined ? <span class="skeleton" /> : cell(row);
                   return place === 0 ? (
                     <th key={head} scope="row">
@@ -108,7 +108,7 @@ export function DataTable<Row>({ label, one, columns, list, rowKey, href, empty 
                       )}
                     </th>
                   ) : (
-                    <td key={head} data-head={head} class={align === 'end' ? 'end' : ''}>
+                    <td key={head} data-head={head} class={`cell-${size ?? 'any'}${align === 'end' ? ' end' : ''}`}>
                       {value}
                     </td>
                   );

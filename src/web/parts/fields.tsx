@@ -1,5 +1,5 @@
-import type { ComponentChildren } from 'preact';
-import { useId } from 'preact/hooks';
+import type { ComponentChildren, RefObject } from 'preact';
+import { useEffect, useId, useRef, useState } from 'preact/hooks';
 
 interface FieldProps {
   readonly label: string;
@@ -19,6 +19,10 @@ export interface TextFieldProps extends FieldProps {
   readonly rows?: number;
   /** In letters of one width: PEM, JSON. */
   readonly code?: boolean;
+  /** What the page finds wrong with it by itself: nothing is sent like that. */
+  readonly fault?: string | undefined;
+  readonly min?: number;
+  readonly max?: number;
 }
 
 export function TextField({
@@ -33,8 +37,14 @@ export function TextField({
   autocomplete = 'off',
   rows = 1,
   code = false,
+  fault,
+  min,
+  max,
 }: TextFieldProps) {
   const id = useId();
+  const control = useRef<HTMLInputElement & HTMLTextAreaElement>(null);
+  useEffect(() => control.current?.setCustomValidity(fault ?? ''), [fault]);
+  const wrong = fault ?? error;
   const common = {
     id,
     value,
@@ -43,8 +53,9 @@ export function TextField({
     autocomplete,
     spellcheck: false,
     class: code ? 'code' : '',
-    'aria-invalid': error === undefined ? undefined : true,
-    'aria-describedby': hint === undefined && error === undefined ? undefined : `${id}-about`,
+    'aria-invalid': wrong === undefined ? undefined : true,
+    'aria-describedby': hint === undefined && wrong === undefined ? undefined : `${id}-about`,
+    ref: control,
   } as const;
   return (
     <div class="field">
@@ -52,10 +63,39 @@ export function TextField({
       {rows > 1 ? (
         <textarea {...common} rows={rows} onInput={(event) => onInput(event.currentTarget.value)} />
       ) : (
-        <input {...common} type={type as 'text'} onInput={(event) => onInput(event.currentTarget.value)} />
+        <input
+          {...common}
+          type={type as 'text'}
+          {...(type === 'number' && { min, max, step: 'any' })}
+          onInput={(event) => onInput(event.currentTarget.value)}
+        />
       )}
-      <About id={id} hint={hint} error={error} />
+      <About id={id} hint={hint} error={wrong} />
     </div>
+  );
+}
+
+/** A number; undefined: the field is empty. What is half written stays as it stands there. */
+export function NumberField({
+  value,
+  onInput,
+  ...field
+}: Omit<TextFieldProps, 'value' | 'onInput' | 'type' | 'rows' | 'code'> & {
+  readonly value: number | undefined;
+  readonly onInput: (value: number | undefined) => void;
+}) {
+  const [text, setText] = useState('');
+  const read = (written: string): number | undefined => (written === '' ? undefined : Number(written));
+  return (
+    <TextField
+      {...field}
+      type="number"
+      value={read(text) === value ? text : String(value ?? '')}
+      onInput={(next) => {
+        setText(next);
+        onInput(read(next));
+      }}
+    />
   );
 }
 
@@ -73,6 +113,7 @@ export function Choice<V extends string>({ label, hint, error, value, choices, o
       <select
         id={id}
         value={value}
+        aria-invalid={error === undefined ? undefined : true}
         aria-describedby={hint === undefined && error === undefined ? undefined : `${id}-about`}
         onChange={(event) => {
           const chosen = choices.find((choice) => choice.value === event.currentTarget.value);
@@ -109,6 +150,43 @@ export function Check({ label, hint, checked, onChange }: CheckProps) {
       <label for={id}>{label}</label>
       <About id={id} hint={hint} error={undefined} />
     </div>
+  );
+}
+
+/** A group of fields with a name, and what is wrong with them as a whole. */
+export function FieldGroup({
+  legend,
+  hint,
+  error,
+  around,
+  children,
+}: {
+  readonly legend: string;
+  readonly hint?: ComponentChildren;
+  readonly error?: string | undefined;
+  /** Of a list that keeps the focus. */
+  readonly around?: RefObject<HTMLFieldSetElement | null>;
+  readonly children: ComponentChildren;
+}) {
+  const id = useId();
+  return (
+    <fieldset
+      class="field-group"
+      {...(around && { ref: around })}
+      aria-describedby={hint === undefined && error === undefined ? undefined : id}
+    >
+      <legend>{legend}</legend>
+      {(hint !== undefined || error !== undefined) && (
+        <p
+          id={id}
+          class={error === undefined ? 'hint' : 'hint hint-bad'}
+          role={error === undefined ? undefined : 'alert'}
+        >
+          {error ?? hint}
+        </p>
+      )}
+      {children}
+    </fieldset>
   );
 }
 

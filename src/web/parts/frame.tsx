@@ -54,7 +54,7 @@ export function Frame({ children }: { readonly children: ComponentChildren }) {
           class="who"
           title={`Role: ${session.role}${session.ownerId ? `, sees only what is of owner ${session.ownerId}` : ''}`}
         >
-          {session.name} <span class="muted">{session.role}</span>
+          {session.name} <span class="badge">{session.role}</span>
           {session.ownerId ? <span class="muted"> of owner {short(session.ownerId)}</span> : null}
         </span>
         <button type="button" class="quiet" onClick={() => mayLeave() && void signOut().catch(complain)}>

@@ -1,6 +1,8 @@
 /** How numbers, times and ids are written: short, in UTC where it matters, the same everywhere. */
 
 const units = [
+  // From two on: a certificate of 398 days has some days to go.
+  { name: 'y', ms: 31_557_600_000, from: 2 },
   { name: 'd', ms: 86_400_000 },
   { name: 'h', ms: 3_600_000 },
   { name: 'min', ms: 60_000 },
@@ -10,11 +12,14 @@ const units = [
 /** `3 d`, `12 min`, `840 ms`. */
 export function duration(ms: number): string {
   const length = Math.abs(ms);
-  const unit = units.find((it) => length >= it.ms);
-  if (!unit) return `${Math.round(length)} ms`;
+  const unit = units.find((it) => length >= it.ms * ('from' in it ? it.from : 1));
+  if (!unit) return milliseconds(length);
   const count = length / unit.ms;
   return `${count < 10 && unit.name === 's' ? count.toFixed(1).replace('.0', '') : Math.floor(count)} ${unit.name}`;
 }
+
+/** `0.31 ms`, `4.2 ms`, `23 ms`: what has no unit above. */
+export const milliseconds = (ms: number): string => `${ms < 10 ? Number(ms.toPrecision(2)) : Math.round(ms)} ms`;
 
 /** `3 min ago`, `in 5 d`, `now`. */
 export function relative(at: number, now: number): string {

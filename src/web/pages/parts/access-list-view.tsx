@@ -1,7 +1,5 @@
-import type { GroupConfig } from '../../../config/group-schema.ts';
 import { SimpleTable } from '../../parts/simple-table.tsx';
-
-type Entry = NonNullable<GroupConfig['acl']>[number];
+import { type Entry, wildcards } from './access-words.ts';
 
 /** An access control list as it is written in a group; undefined: the standard one. */
 export function AccessListView({ acl }: { readonly acl: readonly Entry[] | undefined | null }) {
@@ -31,10 +29,3 @@ export function AccessListView({ acl }: { readonly acl: readonly Entry[] | undef
 
 const subjectText = ({ subject }: Entry): string =>
   typeof subject === 'string' ? subject : `role ${subject.role}${subject.authority ? ` of ${subject.authority}` : ''}`;
-
-/** OCF Security, wildcards. */
-const wildcards: Readonly<Record<string, string>> = {
-  '*': 'all resources',
-  '+': 'all that are found in a secure session',
-  '-': 'all that are found in the clear',
-};

@@ -1,6 +1,6 @@
 import type { ComponentChildren } from 'preact';
 import type { Evidence, Refusal } from '../../../core/errors.ts';
-import type { Attempt, AttemptEntry } from '../../../store/model.ts';
+import type { Attempt, AttemptEntry, StageTook } from '../../../store/model.ts';
 import { bytes, plural, utc } from '../../parts/words.ts';
 import { Evidence as EvidenceList } from './evidence.tsx';
 import { flagNames } from './flags.ts';
@@ -101,17 +101,17 @@ function StageView({
   result,
   facts,
   refusal,
+  took,
 }: {
   readonly stage: string;
   readonly result: 'ok' | 'refused';
   readonly facts: Evidence;
   readonly refusal?: Refusal;
+  readonly took?: StageTook;
 }) {
   return (
     <>
-      <strong>
-        {stage}: {result}
-      </strong>
+      <Line title={`${stage}: ${result}`}>{took && spanText(took.ms)}</Line>
       {refusal ? <Reason refusal={refusal} /> : <EvidenceList facts={facts} />}
     </>
   );

@@ -1,146 +1,175 @@
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect, useMemo, useReducer, useRef, useState } from 'preact/hooks';
 import type { DeviceTurn } from '../../../operator/operations.ts';
-import type { Device } from '../../../store/model.ts';
-import { type Api, problemIn } from '../../api/client.ts';
+import { BulkRun, type Told } from '../../api/bulk-run.ts';
+import { type Api, ApiProblem, problemIn } from '../../api/client.ts';
 import { useApi } from '../../api/context.tsx';
 import { Dialog } from '../../parts/dialog.tsx';
-import { DialogButtons } from '../../parts/dialog-buttons.tsx';
 import { TextField } from '../../parts/fields.tsx';
-import { plural } from '../../parts/words.ts';
+import { useUnsaved } from '../../parts/unsaved.ts';
+import { count, plural } from '../../parts/words.ts';
+import { BulkProgress } from './bulk-progress.tsx';
 import { turns } from './device-actions.tsx';
-import { deviceName } from './device-name.ts';
+import { type ChosenDevice, type DeviceChoice, devicesOf, mostInARun } from './device-choice.ts';
 import { Effects } from './effects.tsx';
 
-/** How many devices go at a time: each is one request, and each is shown before it is done. */
-export const mostAtATime = 200;
-
-/** One turn of many devices: what each would do, then done for those that it makes sense for. */
-export function BulkTurnDialog({
-  turn,
-  devices,
-  onDone,
-  onClose,
-}: {
+export interface BulkTurnDialogProps {
   readonly turn: DeviceTurn;
-  readonly devices: readonly Device[];
+  readonly choice: DeviceChoice;
   readonly onDone: (summary: string) => void;
   readonly onClose: () => void;
-}) {
+}
+
+/** One turn of many devices: what it would do to each, counted, and then done to those that it makes sense for. */
+export function BulkTurnDialog({ turn, choice, onDone, onClose }: BulkTurnDialogProps) {
   const api = useApi();
+  const [, changed] = useReducer((turns: number) => turns + 1, 0);
   const [reason, setReason] = useState('');
-  const [foreseen, setForeseen] = useState<readonly Foreseen[]>();
-  const [done, setDone] = useState<number>();
-  const { verb, danger = false } = turns[turn];
-
+  const [typed, setTyped] = useState('');
+  const [doing, setDoing] = useState<BulkRun<ChosenDevice>>();
+  const foot = useRef<HTMLDivElement>(null);
+  const { verb, danger = false, weighty = false } = turns[turn];
+  const gone = useMemo(() => new AbortController(), []);
+  const looking = useMemo(
+    () =>
+      new BulkRun<ChosenDevice>({
+        next: devicesOf(api, choice, gone.signal),
+        work: (device) => foresee(api, turn, device),
+        changed: () => changed(undefined),
+      }),
+    [],
+  );
+  const run = doing ?? looking;
   useEffect(() => {
-    let gone = false;
-    void forEach(devices, (device) => turnOne(api, turn, device, { dryRun: true })).then((results) => {
-      if (!gone) setForeseen(results);
-    });
-    return () => {
-      gone = true;
-    };
+    void looking.go();
+    return () => gone.abort();
   }, []);
+  useEffect(() => () => run.stop(), [run]);
+  useUnsaved(doing?.state === 'running');
+  // The button that was pressed is gone with what it was for.
+  useEffect(() => {
+    if (doing) foot.current?.querySelector<HTMLElement>('button:enabled')?.focus();
+  }, [doing?.state]);
 
-  const willGo = foreseen?.filter(({ problem, effects }) => problem === undefined && effects.length > 0) ?? [];
-  const wontGo = foreseen?.filter(({ problem, effects }) => problem !== undefined || effects.length === 0) ?? [];
-
-  const confirm = async (): Promise<void> => {
-    setDone(0);
-    const results = await forEach(
-      willGo.map(({ device }) => device),
-      async (device) => {
-        const result = await turnOne(api, turn, device, { reason: reason.trim() });
-        setDone((count = 0) => count + 1);
-        return result;
-      },
-    );
-    const failed = results.filter(({ problem }) => problem !== undefined);
-    if (failed.length === 0) {
-      onDone(`${verb}: ${plural(results.length, 'device')} done`);
-      return;
-    }
-    setDone(undefined);
-    setForeseen(failed);
+  const will = looking.done.length;
+  const sure = !weighty || will < many || typed.replaceAll(/[\s.,']/g, '') === String(will);
+  const summaryOf = ({ done }: BulkRun<ChosenDevice>): string => `${verb}: ${plural(done.length, 'device')} done`;
+  const begin = (): void => {
+    const next = new BulkRun<ChosenDevice>({
+      ...turnEach(api, turn, looking.done, reason.trim()),
+      changed: () => changed(undefined),
+    });
+    setDoing(next);
+    void next.go().then(() => {
+      if (next.state === 'finished' && next.refused === 0) onDone(summaryOf(next));
+    });
   };
-
+  const leave = (): void => {
+    if (doing?.state === 'running') doing.stop();
+    else if (doing) onDone(summaryOf(doing));
+    else onClose();
+  };
   return (
-    <Dialog title={`${verb}: ${plural(devices.length, 'device')}`} onClose={onClose}>
+    <Dialog title={`${verb}: ${titleOf(choice)}`} onClose={leave}>
       <form
         onSubmit={(event) => {
           event.preventDefault();
-          void confirm();
+          if (!doing && looking.state === 'finished' && will > 0 && sure) begin();
         }}
       >
-        {foreseen === undefined && <p class="muted">Asking what this would do …</p>}
-        {foreseen && <Effects effects={willGo.flatMap(({ effects }) => effects)} />}
-        {wontGo.length > 0 && (
-          <div class="note note-bad" role="alert">
-            <p class="note-title">{plural(wontGo.length, 'device')} will be left out</p>
-            <ul>
-              {wontGo.slice(0, shownRefusals).map(({ device, problem }) => (
-                <li key={device.keyId}>
-                  {deviceName(device)}: {problem ?? 'nothing to do'}
-                </li>
-              ))}
-              {wontGo.length > shownRefusals && <li>and {wontGo.length - shownRefusals} more</li>}
-            </ul>
-          </div>
+        <BulkProgress run={run} doing={doing !== undefined} total={doing ? will : sizeOf(choice)} />
+        {!doing && looking.state === 'finished' && (
+          <>
+            <Effects effects={looking.effects} all={looking.lines} most={shownEffects} />
+            {looking.looked >= mostInARun && (
+              <p class="note note-warn">These are {count(mostInARun)}, the most at a time: do the rest afterwards.</p>
+            )}
+            <TextField
+              label="Reason (optional)"
+              hint="One line; it goes on record."
+              value={reason}
+              onInput={setReason}
+            />
+            {weighty && will >= many && (
+              <TextField
+                label={`To be sure, type how many they are: ${will}`}
+                value={typed}
+                error={typed === '' || sure ? undefined : `It is not ${typed}.`}
+                onInput={setTyped}
+              />
+            )}
+          </>
         )}
-        <TextField label="Reason (optional)" hint="One line; it goes on record." value={reason} onInput={setReason} />
-        {done !== undefined && (
-          <progress max={willGo.length} value={done} aria-label={`${done} of ${willGo.length} done`} />
-        )}
-        <DialogButtons
-          verb={`${verb} ${plural(willGo.length, 'device')}`}
-          danger={danger}
-          disabled={willGo.length === 0 || done !== undefined}
-          onCancel={onClose}
-        />
+        <div class="dialog-foot" ref={foot}>
+          {run.state === 'running' && (
+            <button type="button" onClick={() => run.stop()}>
+              Stop
+            </button>
+          )}
+          {run.state === 'stopped' && (
+            <button type="button" onClick={() => void run.go()}>
+              Go on
+            </button>
+          )}
+          {run.state !== 'running' && (
+            <button type="button" onClick={leave}>
+              {doing ? 'Close' : 'Cancel'}
+            </button>
+          )}
+          {!doing && (
+            <button
+              type="submit"
+              class={danger ? 'danger' : 'primary'}
+              disabled={looking.state !== 'finished' || will === 0 || !sure}
+            >
+              {looking.state === 'finished' ? `${verb} ${plural(will, 'device')}` : verb}
+            </button>
+          )}
+        </div>
       </form>
     </Dialog>
   );
 }
 
-interface Foreseen {
-  readonly device: Device;
-  readonly effects: readonly string[];
-  /** Why it does not go. */
-  readonly problem?: string;
+/** More would hide what is to be filled in below them. */
+const shownEffects = 8;
+
+/** So many are no handful any more. */
+const many = 20;
+
+const sizeOf = (choice: DeviceChoice): number | undefined => (choice.of === 'some' ? choice.devices.size : undefined);
+
+const titleOf = (choice: DeviceChoice): string =>
+  choice.of === 'some' ? plural(choice.devices.size, 'device') : choice.words;
+
+async function foresee(api: Api, turn: DeviceTurn, { keyId }: ChosenDevice): Promise<Told> {
+  const told = await toldOr(api.change('POST', `/devices/${keyId}/${turn}`, { body: {}, dryRun: true }));
+  return 'effects' in told && told.effects.length === 0 ? { refused: 'There is nothing to do' } : told;
 }
 
-async function turnOne(
-  api: Api,
-  turn: DeviceTurn,
-  device: Device,
-  { dryRun = false, reason = '' }: { readonly dryRun?: boolean; readonly reason?: string },
-): Promise<Foreseen> {
-  try {
-    const { effects } = await api.change('POST', `/devices/${device.keyId}/${turn}`, {
-      body: reason === '' ? {} : { reason },
-      dryRun,
-    });
-    return { device, effects };
-  } catch (error) {
-    const { title, fix } = problemIn(error);
-    return { device, effects: [], problem: fix ? `${title}: ${fix}` : title };
-  }
-}
-
-const shownRefusals = 20;
-/** Requests under way at a time. */
-const together = 4;
-
-/** Does something for each, a few at a time; answers in the order of the list. */
-async function forEach<T, R>(list: readonly T[], work: (each: T) => Promise<R>): Promise<readonly R[]> {
-  const results: R[] = [];
-  let next = 0;
-  const worker = async (): Promise<void> => {
-    for (let at = next++; at < list.length; at = next++) {
-      const each = list[at];
-      if (each !== undefined) results[at] = await work(each);
-    }
+/** Each of the devices once, whatever becomes of an answer on the way. */
+function turnEach(api: Api, turn: DeviceTurn, devices: readonly ChosenDevice[], reason: string) {
+  const left = devices.values();
+  const run = crypto.getRandomValues(new Uint32Array(4)).join('-');
+  return {
+    next: async (): Promise<ChosenDevice | undefined> => left.next().value,
+    work: ({ keyId }: ChosenDevice): Promise<Told> =>
+      toldOr(
+        api.change('POST', `/devices/${keyId}/${turn}`, {
+          body: reason === '' ? {} : { reason },
+          idempotencyKey: `${run}-${keyId}`,
+        }),
+      ),
   };
-  await Promise.all(Array.from({ length: together }, worker));
-  return results;
+}
+
+/** A refusal is an answer; that there is none, or that it has to be asked again, is not. */
+async function toldOr(asked: Promise<{ readonly effects: readonly string[] }>): Promise<Told> {
+  try {
+    return { effects: (await asked).effects };
+  } catch (error) {
+    const { status, code, title, fix } = problemIn(error);
+    const final = error instanceof ApiProblem && status >= 400 && status < 500 && !(status === 429 || status === 401);
+    if (!final || code === 'api.in-progress') throw error;
+    return { refused: fix ? `${title}: ${fix}` : title };
+  }
 }

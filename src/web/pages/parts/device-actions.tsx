@@ -11,19 +11,26 @@ interface TurnWords {
   /** States in which it makes sense. */
   readonly from: readonly DeviceState[];
   readonly danger?: boolean;
+  /** Takes devices out of service: of many, how many they are has to be typed. */
+  readonly weighty?: boolean;
 }
 
 /** What an operator can do to a device with nothing but a reason. */
 export const turns: Readonly<Record<DeviceTurn, TurnWords>> = {
   approve: { verb: 'Approve', from: ['pending', 'decommissioned'] },
-  reject: { verb: 'Reject', from: ['pending'], danger: true },
+  reject: { verb: 'Reject', from: ['pending'], danger: true, weighty: true },
   release: { verb: 'Release', from: ['quarantined'] },
   enable: { verb: 'Enable', from: ['disabled'] },
-  quarantine: { verb: 'Quarantine', from: ['pending', 'active', 'disabled'] },
-  disable: { verb: 'Disable', from: ['pending', 'active', 'quarantined'] },
+  quarantine: { verb: 'Quarantine', from: ['pending', 'active', 'disabled'], weighty: true },
+  disable: { verb: 'Disable', from: ['pending', 'active', 'quarantined'], weighty: true },
   'allow-reset': { verb: 'Allow a factory reset', from: ['active'] },
   'clear-alarms': { verb: 'Clear alarms', from: ['pending', 'active', 'quarantined', 'disabled', 'decommissioned'] },
-  decommission: { verb: 'Decommission', from: ['pending', 'active', 'quarantined', 'disabled'], danger: true },
+  decommission: {
+    verb: 'Decommission',
+    from: ['pending', 'active', 'quarantined', 'disabled'],
+    danger: true,
+    weighty: true,
+  },
 };
 
 const fits = (turn: DeviceTurn, { state, alarms, resetAllowed }: Device): boolean =>

@@ -1,5 +1,19 @@
-/** What a change would do, one line for each thing. */
-export function Effects({ effects }: { readonly effects: readonly string[] }) {
+import { count } from '../../parts/words.ts';
+
+/**
+ * What a change would do, one line for each thing.
+ * @param all how many there are, when not all of them are given
+ * @param most how many are shown
+ */
+export function Effects({
+  effects,
+  all = effects.length,
+  most = 50,
+}: {
+  readonly effects: readonly string[];
+  readonly all?: number;
+  readonly most?: number;
+}) {
   if (effects.length === 0) return <p class="muted">Nothing would change.</p>;
   return (
     <div class="effects">
@@ -7,10 +21,8 @@ export function Effects({ effects }: { readonly effects: readonly string[] }) {
         {effects.slice(0, most).map((effect) => (
           <li key={effect}>{effect}</li>
         ))}
-        {effects.length > most && <li>and {effects.length - most} more</li>}
+        {all > most && <li>and {count(all - most)} more</li>}
       </ul>
     </div>
   );
 }
-
-const most = 50;

@@ -1,5 +1,5 @@
 import type { GroupConfig } from '../../../config/group-schema.ts';
-import { problemIn } from '../../api/client.ts';
+import type { Complain } from './complaint.ts';
 
 /** A group as the API reads and writes it: a policy file's keys; those that are secret are null when they are read. */
 export type WrittenGroup = Omit<GroupConfig, 'psk' | 'ownerPsk' | 'keyFile' | 'ownerPskFile' | 'identityDays'> & {
@@ -21,6 +21,13 @@ export type GroupFields = Omit<WrittenGroup, 'ownerId' | 'source' | 'revision'>;
 /** What a form changes: one key, by name. `undefined` takes it out. */
 export type ChangeGroup = (changes: { readonly [K in keyof GroupFields]?: GroupFields[K] | undefined }) => void;
 
+/** What each part of the form of a group works on. */
+export interface GroupFormProps {
+  readonly group: GroupFields;
+  readonly onChange: ChangeGroup;
+  readonly complaint: Complain;
+}
+
 export const emptyGroup: GroupFields = { name: '', owner: '', hubs: [], admission: 'manual' };
 
 /** Without what only reads tell. */
@@ -34,21 +41,4 @@ export function changedKeys(before: object, after: object): readonly string[] {
   return [...new Set([...Object.keys(a), ...Object.keys(b)])].filter(
     (key) => key !== 'revision' && JSON.stringify(a[key] ?? null) !== JSON.stringify(b[key] ?? null),
   );
-}
-
-/** What the API says is wrong, with the key it is about: `anchors`, and which of them. */
-export interface Complaint {
-  readonly field: string | undefined;
-  readonly text: string;
-}
-
-/** `body.anchors.1`, `anchors[1]` -> `anchors`. */
-export function complaintIn(error: unknown): Complaint | undefined {
-  if (error === undefined) return undefined;
-  const { title, fix, evidence } = problemIn(error);
-  const named = evidence?.key ?? evidence?.at;
-  const path = typeof named === 'string' ? named.replace(/^body\.?/, '') : '';
-  const field = /^[a-zA-Z]+/.exec(path)?.[0];
-  const place = field === undefined || path === field ? '' : `${path}: `;
-  return { field, text: `${place}${fix || title}` };
 }

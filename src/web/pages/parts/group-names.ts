@@ -1,6 +1,6 @@
 import { useResource } from '../../api/context.tsx';
 
-interface Named {
+export interface Named {
   readonly id: string;
   readonly name: string;
 }

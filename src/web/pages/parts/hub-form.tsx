@@ -1,4 +1,5 @@
 import { Choice, TextField } from '../../parts/fields.tsx';
+import type { Complain } from './complaint.ts';
 import type { HubFields } from './hub-draft.ts';
 import { TextsEditor } from './list-editors.tsx';
 import { linesOf, textOrNone } from './words.ts';
@@ -15,7 +16,7 @@ export function HubForm({
   readonly hub: HubFields;
   readonly isNew: boolean;
   readonly onChange: (changes: { readonly [K in keyof HubFields]?: HubFields[K] | undefined }) => void;
-  readonly complaint: (field: string) => string | undefined;
+  readonly complaint: Complain;
 }) {
   const { oauth } = hub;
   const put = (changes: { readonly [K in keyof OAuth]?: OAuth[K] | undefined }): void => {

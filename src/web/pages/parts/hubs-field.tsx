@@ -1,20 +1,19 @@
 import { useState } from 'preact/hooks';
-import { Choice, TextField } from '../../parts/fields.tsx';
-import type { ChangeGroup, GroupFields } from './group-draft.ts';
+import { Choice, FieldGroup } from '../../parts/fields.tsx';
+import { AllocationFields } from './allocation-fields.tsx';
+import { useEntryFocus } from './entry-focus.ts';
+import type { GroupFormProps } from './group-draft.ts';
 import { nameIn, useHubs } from './group-names.ts';
-import { FieldGroup, JsonField } from './list-editors.tsx';
 
 /** Where devices go: hubs in order, and how a device gets its first one. */
-export function HubsField({
-  group: { hubs, allocation = 'first' },
-  onChange,
-  complaint,
-}: {
-  readonly group: GroupFields;
-  readonly onChange: ChangeGroup;
-  readonly complaint: (field: string) => string | undefined;
-}) {
+export function HubsField(props: GroupFormProps) {
+  const {
+    group: { hubs },
+    onChange,
+    complaint,
+  } = props;
   const known = useHubs();
+  const { around, onEntry, onNew } = useEntryFocus();
   const others = known.filter(({ id }) => !hubs.includes(id));
   const [chosen, setChosen] = useState('');
   const next = others.some(({ id }) => id === chosen) ? chosen : (others[0]?.id ?? '');
@@ -23,6 +22,7 @@ export function HubsField({
     const [hub] = moved.splice(at, 1);
     if (hub !== undefined) moved.splice(at + by, 0, hub);
     onChange({ hubs: moved });
+    onEntry(at + by, 'button');
   };
   return (
     <>
@@ -30,6 +30,7 @@ export function HubsField({
         legend="Hubs"
         hint="In order of preference. A device gets all of them, one after another."
         error={complaint('hubs')}
+        around={around}
       >
         <ol class="entries">
           {hubs.map((id, at) => (
@@ -56,7 +57,11 @@ export function HubsField({
               <button
                 type="button"
                 aria-label={`Take out ${nameIn(known, id)}`}
-                onClick={() => onChange({ hubs: hubs.filter((other) => other !== id) })}
+                onClick={() => {
+                  onChange({ hubs: hubs.filter((other) => other !== id) });
+                  if (hubs.length > 1) onEntry(at, 'button');
+                  else onNew();
+                }}
               >
                 Take out
               </button>
@@ -71,7 +76,13 @@ export function HubsField({
               choices={others.map(({ id, name }) => ({ value: id, label: name }))}
               onChange={setChosen}
             />
-            <button type="button" onClick={() => onChange({ hubs: [...hubs, next] })}>
+            <button
+              type="button"
+              onClick={() => {
+                onChange({ hubs: [...hubs, next] });
+                onNew();
+              }}
+            >
               Add
             </button>
           </div>
@@ -82,80 +93,7 @@ export function HubsField({
           </p>
         )}
       </FieldGroup>
-      <Choice<AllocationKind>
-        label="Which hub a device is sent to first"
-        value={kindOf(allocation)}
-        choices={kinds}
-        error={complaint('allocation')}
-        onChange={(kind) => onChange({ allocation: beginnings[kind](hubs) })}
-      />
-      {typeof allocation === 'object' && allocation.weights && (
-        <FieldGroup legend="Weights" hint="A device's place follows from its key. 0: nobody new is sent there.">
-          {hubs.map((id) => (
-            <TextField
-              key={id}
-              label={nameIn(known, id)}
-              type="number"
-              value={String(allocation.weights?.[id] ?? 0)}
-              onInput={(text) => onChange({ allocation: { weights: { ...allocation.weights, [id]: Number(text) } } })}
-            />
-          ))}
-        </FieldGroup>
-      )}
-      {typeof allocation === 'object' && allocation.static && (
-        <JsonField
-          label="Devices and their hubs, as JSON"
-          hint='[{"serial": "0a1b", "hub": "<id>"}], by key, serial or subject; all others go to the first hub.'
-          value={allocation.static}
-          onChange={(value) => Array.isArray(value) && onChange({ allocation: { static: value } })}
-        />
-      )}
-      {typeof allocation === 'object' && allocation.webhook && (
-        <FieldGroup legend="Program that is asked">
-          <TextField
-            label="URL"
-            type="url"
-            value={allocation.webhook.url}
-            onInput={(url) => onChange({ allocation: { webhook: { ...allocation.webhook, url } } })}
-          />
-          <TextField
-            label="File in the secrets folder with its bearer token (optional)"
-            value={allocation.webhook.secretFile ?? ''}
-            onInput={(text) => {
-              const { secretFile: _, ...webhook } = allocation.webhook ?? { url: '' };
-              onChange({ allocation: { webhook: text === '' ? webhook : { ...webhook, secretFile: text } } });
-            }}
-          />
-        </FieldGroup>
-      )}
+      <AllocationFields {...props} known={known} />
     </>
   );
 }
-
-type Allocation = NonNullable<GroupFields['allocation']>;
-type AllocationKind = 'first' | 'hashed' | 'weights' | 'static' | 'webhook';
-
-const kinds: readonly { readonly value: AllocationKind; readonly label: string }[] = [
-  { value: 'first', label: 'the first of the list' },
-  { value: 'hashed', label: 'spread evenly by key' },
-  { value: 'weights', label: 'spread by weights' },
-  { value: 'static', label: 'as written for single devices' },
-  { value: 'webhook', label: 'as a program says' },
-];
-
-const kindOf = (allocation: Allocation): AllocationKind =>
-  typeof allocation === 'string'
-    ? allocation
-    : allocation.weights
-      ? 'weights'
-      : allocation.static
-        ? 'static'
-        : 'webhook';
-
-const beginnings: Readonly<Record<AllocationKind, (hubs: readonly string[]) => Allocation>> = {
-  first: () => 'first',
-  hashed: () => 'hashed',
-  weights: (hubs) => ({ weights: Object.fromEntries(hubs.map((id) => [id, 1])) }),
-  static: () => ({ static: [] }),
-  webhook: () => ({ webhook: { url: 'https://' } }),
-};

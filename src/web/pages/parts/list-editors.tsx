@@ -1,36 +1,7 @@
 import type { ComponentChildren } from 'preact';
-import { useId, useState } from 'preact/hooks';
-import { Choice, TextField } from '../../parts/fields.tsx';
-
-/** A group of fields with a name, and what is wrong with them as a whole. */
-export function FieldGroup({
-  legend,
-  hint,
-  error,
-  children,
-}: {
-  readonly legend: string;
-  readonly hint?: ComponentChildren;
-  readonly error?: string | undefined;
-  readonly children: ComponentChildren;
-}) {
-  const id = useId();
-  return (
-    <fieldset class="field-group" aria-describedby={hint === undefined && error === undefined ? undefined : id}>
-      <legend>{legend}</legend>
-      {(hint !== undefined || error !== undefined) && (
-        <p
-          id={id}
-          class={error === undefined ? 'hint' : 'hint hint-bad'}
-          role={error === undefined ? undefined : 'alert'}
-        >
-          {error ?? hint}
-        </p>
-      )}
-      {children}
-    </fieldset>
-  );
-}
+import { useState } from 'preact/hooks';
+import { Choice, FieldGroup, TextField } from '../../parts/fields.tsx';
+import { useEntryFocus } from './entry-focus.ts';
 
 /** Texts one after another: PEM, URLs, pins. `preview` shows what one of them is. */
 export function TextsEditor({
@@ -57,13 +28,15 @@ export function TextsEditor({
   readonly onChange: (texts: readonly string[]) => void;
 }) {
   const [text, setText] = useState('');
+  const { around, onEntry, onNew } = useEntryFocus();
   const add = (): void => {
     const added = split(text.trim()).filter((each) => each !== '' && !texts.includes(each));
     if (added.length > 0) onChange([...texts, ...added]);
     setText('');
+    onNew();
   };
   return (
-    <FieldGroup legend={legend} hint={hint} error={error}>
+    <FieldGroup legend={legend} hint={hint} error={error} around={around}>
       <ul class="entries">
         {texts.map((each, at) => (
           <li key={each}>
@@ -71,7 +44,10 @@ export function TextsEditor({
             <button
               type="button"
               aria-label={`Take out ${one} ${at + 1}`}
-              onClick={() => onChange(texts.filter((_, other) => other !== at))}
+              onClick={() => {
+                onChange(texts.filter((_, other) => other !== at));
+                onEntry(at, 'button');
+              }}
             >
               Take out
             </button>
@@ -95,7 +71,7 @@ export interface Selector {
   readonly subject?: string;
 }
 
-type By = 'key' | 'serial' | 'subject';
+export type By = 'key' | 'serial' | 'subject';
 
 export const selectorChoices: readonly { readonly value: By; readonly label: string }[] = [
   { value: 'subject', label: 'subject (* is any text)' },
@@ -118,8 +94,9 @@ export function SelectorsEditor({
 }) {
   const [by, setBy] = useState<By>('subject');
   const [value, setValue] = useState('');
+  const { around, onEntry, onNew } = useEntryFocus();
   return (
-    <FieldGroup legend={legend} hint={hint} error={error}>
+    <FieldGroup legend={legend} hint={hint} error={error} around={around}>
       <ul class="entries">
         {selectors.map((selector, at) => {
           const [name, text] = Object.entries(selector)[0] ?? ['', ''];
@@ -131,7 +108,10 @@ export function SelectorsEditor({
               <button
                 type="button"
                 aria-label={`Take out ${name} ${text}`}
-                onClick={() => onChange(selectors.filter((_, other) => other !== at))}
+                onClick={() => {
+                  onChange(selectors.filter((_, other) => other !== at));
+                  onEntry(at, 'button');
+                }}
               >
                 Take out
               </button>
@@ -148,49 +128,12 @@ export function SelectorsEditor({
           onClick={() => {
             onChange([...selectors, { [by]: value.trim() }]);
             setValue('');
+            onNew();
           }}
         >
           Add
         </button>
       </div>
     </FieldGroup>
-  );
-}
-
-/** A value as JSON; what cannot be parsed stays in the field and says why. */
-export function JsonField({
-  label,
-  hint,
-  error,
-  value,
-  onChange,
-}: {
-  readonly label: string;
-  readonly hint: string;
-  readonly error?: string | undefined;
-  readonly value: unknown;
-  /** `undefined`: the field is empty. */
-  readonly onChange: (value: unknown) => void;
-}) {
-  const [text, setText] = useState(value === undefined ? '' : JSON.stringify(value, null, 2));
-  const [fault, setFault] = useState<string>();
-  return (
-    <TextField
-      label={label}
-      hint={hint}
-      error={fault ?? error}
-      value={text}
-      rows={Math.min(16, Math.max(3, text.split('\n').length))}
-      code
-      onInput={(next) => {
-        setText(next);
-        try {
-          onChange(next.trim() === '' ? undefined : JSON.parse(next));
-          setFault(undefined);
-        } catch (failed) {
-          setFault(failed instanceof Error ? failed.message : String(failed));
-        }
-      }}
-    />
   );
 }

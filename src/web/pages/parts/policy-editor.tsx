@@ -1,4 +1,6 @@
 import { type ComponentChildren, Fragment } from 'preact';
+import { useRef, useState } from 'preact/hooks';
+import { complaintsIn } from './complaint.ts';
 import { Conflict } from './conflict.tsx';
 import { RawEditor } from './raw-editor.tsx';
 import { SavePanel } from './save-panel.tsx';
@@ -41,25 +43,52 @@ export function PolicyEditor<T extends object, S extends { readonly revision?: n
     onSaved,
   });
   const { check, changed } = saving;
+  const editor = useRef<HTMLFieldSetElement>(null);
+  const [unfinished, setUnfinished] = useState<string>();
+  const whenFinished = (go: () => Promise<void>): void => {
+    const control = unfinishedIn(editor.current);
+    setUnfinished(control?.validationMessage);
+    if (control) control.focus();
+    else void go();
+  };
+  const show = (): void => {
+    const told = editor.current?.querySelector('[aria-invalid], .hint-bad');
+    const field = told?.matches('input, select, textarea')
+      ? told
+      : told?.closest('.field-group')?.querySelector(controls);
+    told?.scrollIntoView({ block: 'center' });
+    if (field instanceof HTMLElement) field.focus({ preventScroll: true });
+  };
   return (
     <>
       {readOnly !== undefined && <p class="note">{readOnly}</p>}
-      <fieldset class="editor" disabled={readOnly !== undefined}>
+      <fieldset class="editor" ref={editor} disabled={readOnly !== undefined} onInput={() => setUnfinished(undefined)}>
         <legend class="unseen">What the {kind} says</legend>
         <Fragment key={draft.edition}>{form(saving)}</Fragment>
       </fieldset>
       <RawEditor
         value={draft.fields}
         kind={`${kind}s`}
-        onChange={readOnly === undefined ? (value) => saving.replace(fieldsOf(value as unknown as S)) : undefined}
+        onChange={
+          readOnly === undefined
+            ? async (value) => {
+                const next = fieldsOf(value as unknown as S);
+                const fault = await saving.misshapen(next);
+                if (fault === undefined) saving.replace(next);
+                return fault;
+              }
+            : undefined
+        }
       />
       {readOnly === undefined && (
         <SavePanel
           check={check}
           changed={changed}
           isNew={isNew}
-          onCheck={() => void saving.look()}
-          onSave={() => void saving.save()}
+          unfinished={unfinished}
+          onCheck={() => whenFinished(saving.look)}
+          onShow={check.state === 'refused' && complaintsIn(check.error).length > 0 ? show : undefined}
+          onSave={() => whenFinished(saving.save)}
           conflict={
             <Conflict
               mine={changed}
@@ -75,3 +104,12 @@ export function PolicyEditor<T extends object, S extends { readonly revision?: n
     </>
   );
 }
+
+const controls = 'input, select, textarea, button';
+
+/** The first field that the page itself has something against (TextField, `fault`). */
+const unfinishedIn = (editor: HTMLFieldSetElement | null) =>
+  [...(editor?.elements ?? [])].find(
+    (control): control is HTMLInputElement | HTMLTextAreaElement =>
+      (control instanceof HTMLInputElement || control instanceof HTMLTextAreaElement) && control.validity.customError,
+  );

@@ -1,7 +1,7 @@
 import { useState } from 'preact/hooks';
-import { Check, TextField } from '../../parts/fields.tsx';
+import { Check, FieldGroup, TextField } from '../../parts/fields.tsx';
+import { useEntryFocus } from './entry-focus.ts';
 import type { WrittenPsk } from './group-draft.ts';
-import { FieldGroup } from './list-editors.tsx';
 
 /** Pre-shared keys: those that are there are never shown; a new key replaces one. */
 export function PskEditor({
@@ -14,6 +14,7 @@ export function PskEditor({
   readonly onChange: (keys: readonly WrittenPsk[]) => void;
 }) {
   const [identity, setIdentity] = useState('');
+  const { around, onEntry } = useEntryFocus();
   const put = (at: number, changes: Partial<WrittenPsk>): void =>
     onChange(keys.map((psk, other) => (other === at ? { ...psk, ...changes } : psk)));
   return (
@@ -21,6 +22,7 @@ export function PskEditor({
       legend="Pre-shared keys"
       hint="16 to 64 bytes in hexadecimal. Keys that are there are not shown; leave a field empty to keep its key."
       error={error}
+      around={around}
     >
       <ul class="entries">
         {keys.map((psk, at) => (
@@ -43,7 +45,10 @@ export function PskEditor({
             <button
               type="button"
               aria-label={`Take out ${psk.identity}`}
-              onClick={() => onChange(keys.filter((_, other) => other !== at))}
+              onClick={() => {
+                onChange(keys.filter((_, other) => other !== at));
+                onEntry(at, 'button');
+              }}
             >
               Take out
             </button>
@@ -58,6 +63,7 @@ export function PskEditor({
           onClick={() => {
             onChange([...keys, { identity: identity.trim(), key: '' }]);
             setIdentity('');
+            onEntry(keys.length);
           }}
         >
           Add

@@ -1,5 +1,6 @@
 import { useState } from 'preact/hooks';
 import { TextField } from '../../parts/fields.tsx';
+import { objectFault } from './json-field.tsx';
 import { TextBlock } from './text-block.tsx';
 import { yamlText } from './yaml-text.ts';
 
@@ -11,21 +12,15 @@ export function RawEditor({
 }: {
   readonly value: object;
   readonly kind: 'groups' | 'hubs';
-  /** Undefined: it can only be read. */
-  readonly onChange: ((value: Record<string, unknown>) => void) | undefined;
+  /** Takes it, or says why not. Undefined: it can only be read. */
+  readonly onChange: ((value: Record<string, unknown>) => Promise<string | undefined>) | undefined;
 }) {
   const [text, setText] = useState<string>();
   const [fault, setFault] = useState<string>();
-  const take = (): void => {
-    try {
-      const read: unknown = JSON.parse(text ?? '');
-      if (typeof read !== 'object' || read === null || Array.isArray(read)) throw new SyntaxError('expected an object');
-      onChange?.(read as Record<string, unknown>);
-      setText(undefined);
-      setFault(undefined);
-    } catch (failed) {
-      setFault(failed instanceof Error ? failed.message : String(failed));
-    }
+  const take = async (): Promise<void> => {
+    const wrong = objectFault(text ?? '') ?? (await onChange?.(JSON.parse(text ?? '') as Record<string, unknown>));
+    setFault(wrong);
+    if (wrong === undefined) setText(undefined);
   };
   return (
     <details class="panel">
@@ -41,7 +36,7 @@ export function RawEditor({
             onInput={setText}
           />
           <p>
-            <button type="button" disabled={text === undefined} onClick={take}>
+            <button type="button" disabled={text === undefined} onClick={() => void take()}>
               Take it into the form
             </button>
           </p>

@@ -14,7 +14,9 @@ export function SavePanel({
   check,
   changed,
   isNew,
+  unfinished,
   onCheck,
+  onShow,
   onSave,
   conflict,
   children,
@@ -22,7 +24,11 @@ export function SavePanel({
   readonly check: Check;
   readonly changed: readonly string[];
   readonly isNew: boolean;
+  /** What is in a field that cannot be sent. */
+  readonly unfinished: string | undefined;
   readonly onCheck: () => void;
+  /** Goes to the field that a refusal is about. Undefined: it is about none. */
+  readonly onShow: (() => void) | undefined;
   readonly onSave: () => void;
   /** What somebody else has changed meanwhile. */
   readonly conflict: ComponentChildren;
@@ -42,7 +48,21 @@ export function SavePanel({
           <Effects effects={check.effects} />
         </>
       )}
-      {check.state === 'refused' && !overtaken && <ProblemNote error={check.error} />}
+      {unfinished !== undefined && (
+        <p class="note note-bad" role="alert">
+          Put this right first: {unfinished}.
+        </p>
+      )}
+      {check.state === 'refused' && !overtaken && (
+        <div class="refused">
+          <ProblemNote error={check.error} />
+          {onShow && (
+            <button type="button" onClick={onShow}>
+              Show me where
+            </button>
+          )}
+        </div>
+      )}
       {overtaken && conflict}
       {children}
       <div class="dialog-foot">

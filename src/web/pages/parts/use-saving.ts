@@ -5,18 +5,21 @@ import { useApi } from '../../api/context.tsx';
 import { useToasts } from '../../parts/toasts.tsx';
 import { told } from '../../parts/told.ts';
 import { useUnsaved } from '../../parts/unsaved.ts';
-import { type Complaint, changedKeys, complaintIn } from './group-draft.ts';
+import { type Complain, complainOf, complaintsIn } from './complaint.ts';
+import { changedKeys } from './group-draft.ts';
 import type { Check } from './save-panel.tsx';
 import type { Draft } from './use-draft.ts';
 
 /** How an editor looks at what a change would do, saves it, and finds out that somebody else was faster. */
 export interface Saving<T extends object> {
   readonly check: Check;
-  readonly complaint: (field: string) => string | undefined;
+  readonly complaint: Complain;
   readonly changed: readonly string[];
   /** Keys that somebody else has changed meanwhile. */
   readonly changedByOthers: readonly string[];
   readonly look: () => Promise<void>;
+  /** Why the service would not take this at all, whatever it says: a key or a value that there is not. */
+  readonly misshapen: (fields: T) => Promise<string | undefined>;
   readonly save: () => Promise<void>;
   readonly edit: Draft<T>['change'];
   readonly replace: (fields: T) => void;
@@ -52,11 +55,8 @@ export function useSaving<T extends object, S extends { readonly revision?: numb
   const [saved, setSaved] = useState(false);
   const [first] = useState(fields);
   useUnsaved(!saved && (isNew ? changedKeys(first, fields) : changed).length > 0);
-  const refused: Complaint | undefined = check.state === 'refused' ? complaintIn(check.error) : undefined;
-  const send = (dryRun: boolean): Promise<Outcome<S>> =>
-    isNew
-      ? api.change<S>('POST', path, { body: fields, dryRun })
-      : api.change<S>('PUT', path, { body: fields, revision, dryRun });
+  const send = (dryRun: boolean, body = fields): Promise<Outcome<S>> =>
+    isNew ? api.change<S>('POST', path, { body, dryRun }) : api.change<S>('PUT', path, { body, revision, dryRun });
   const refuse = async (error: unknown): Promise<void> => {
     setCheck({ state: 'refused', error });
     if (problemIn(error).status === 412) setLatest(readIn(await api.get<unknown>(path)));
@@ -70,7 +70,7 @@ export function useSaving<T extends object, S extends { readonly revision?: numb
     check,
     changed,
     changedByOthers: base && latest ? changedKeys(base, fieldsOf(latest)) : [],
-    complaint: (field) => (refused?.field === field ? refused.text : undefined),
+    complaint: complainOf(check.state === 'refused' ? complaintsIn(check.error) : []),
     look: async () => {
       setCheck({ state: 'asking' });
       try {
@@ -88,6 +88,17 @@ export function useSaving<T extends object, S extends { readonly revision?: numb
         onSaved(result);
       } catch (error) {
         await refuse(error);
+      }
+    },
+    misshapen: async (next) => {
+      try {
+        await send(true, next);
+        return undefined;
+      } catch (error) {
+        const { code, title, fix = title } = problemIn(error);
+        if (code !== 'request.malformed') return undefined;
+        const [first] = complaintsIn(error);
+        return first ? `${first.place}: ${first.text}` : fix;
       }
     },
     edit: (changes) => {
