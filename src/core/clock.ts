@@ -14,6 +14,11 @@ export interface Timers extends Clock {
   schedule(at: Millis, wake: () => void): () => void;
 }
 
+/** Reads milliseconds with fractions that only count up, from whenever on: what measures how long something took. */
+export type Stopwatch = () => Millis;
+
+export const systemStopwatch: Stopwatch = () => performance.now();
+
 export const seconds = (n: number): Millis => n * 1000;
 export const minutes = (n: number): Millis => n * 60_000;
 export const hours = (n: number): Millis => n * 3_600_000;

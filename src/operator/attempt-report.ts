@@ -43,9 +43,10 @@ function entryLines(entry: AttemptEntry): string[] {
       return ['chain as presented', ...entry.certificates.map((pem, depth) => `${depth}: ${subjectOf(pem)}`)];
     case 'stage': {
       const facts = factsText(entry.facts);
-      if (entry.result === 'ok') return [`${entry.stage}: ok${facts === '' ? '' : ` (${facts})`}`];
+      const took = entry.took ? `, ${durationText(entry.took.ms)}` : '';
+      if (entry.result === 'ok') return [`${entry.stage}: ok${took}${facts === '' ? '' : ` (${facts})`}`];
       return [
-        `${entry.stage}: refused${entry.facts.step === undefined ? '' : ` (step ${entry.facts.step})`}`,
+        `${entry.stage}: refused${took}${entry.facts.step === undefined ? '' : ` (step ${entry.facts.step})`}`,
         ...(entry.refusal ? refusalLines(entry.refusal) : []),
       ];
     }
@@ -101,7 +102,11 @@ const transportName = (transport: 'coaps' | 'coaps+tcp'): string => (transport =
 /** 205 -> 2.05 (RFC 7252 §3). */
 const codeText = (code: number): string => `${Math.floor(code / 100)}.${String(code % 100).padStart(2, '0')}`;
 
-const durationText = (ms: Millis): string => (ms < 10_000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`);
+/** 0.31 ms, 23 ms, 12.5 s. */
+function durationText(ms: Millis): string {
+  if (ms < 10) return `${Number(ms.toPrecision(2))} ms`;
+  return ms < 10_000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`;
+}
 
 const listText = (names: readonly string[]): string => (names.length === 0 ? 'none' : names.join(' '));
 

@@ -1,9 +1,10 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
-import { days, type Millis } from '../core/clock.ts';
+import type { Millis } from '../core/clock.ts';
+import { errorTable } from '../core/errors.ts';
 import type { Uuid } from '../core/ids.ts';
 import { limits } from '../core/limits.ts';
 import type { EntryListener } from '../provision/ports.ts';
-import { StageTimes } from '../provision/stage-times.ts';
+import { stageTime } from '../provision/stage-times.ts';
 import type { StoreWrite } from '../store/level.ts';
 import { deviceStates, type RefusalCount } from '../store/model.ts';
 import type { DeviceCount } from '../store/store.ts';
@@ -72,8 +73,8 @@ export function createMetrics(sources: MetricsSources): Metrics {
   });
   const stages = new Histogram({
     name: 'firstboot_stage_duration_seconds',
-    help: "The service's own time over the request that a stage was part of.",
-    labelNames: ['stage'],
+    help: "A stage's own time; step: what the device was given with it, or none.",
+    labelNames: ['stage', 'step'],
     buckets: limits.store.stageBounds.map(inSeconds),
     registers,
   });
@@ -115,17 +116,19 @@ export function createMetrics(sources: MetricsSources): Metrics {
     registers,
   });
 
-  const times = new StageTimes();
+  // What has not been told before has not grown: the first refusal after a start, and the first reload, would go unseen.
+  for (const code of Object.keys(errorTable).filter((name) => !ofNoAttempt.test(name))) refusals.inc({ code }, 0);
+  for (const result of ['done', 'refused']) reloads.inc({ result }, 0);
+
   const transports = new OpenTransports();
   const groups = new BoundedNames(limits.operations.metricGroups);
   const routes = new BoundedNames(limits.operations.metricRoutes);
   return {
     entryListener: (attemptId, entry) => {
       const transport = transports.feed(attemptId, entry);
-      for (const { stage, ms } of times.feed(attemptId, entry)) {
-        if (stage === 'handshake') handshakes.observe({ transport }, inSeconds(ms));
-        else stages.observe({ stage }, inSeconds(ms));
-      }
+      const time = stageTime(entry);
+      if (time?.stage === 'handshake') handshakes.observe({ transport }, inSeconds(time.ms));
+      else if (time) stages.observe({ stage: time.stage, step: time.step ?? 'none' }, inSeconds(time.ms));
       if (entry.type !== 'closed') return;
       const { verdict, refusal, groupId, bytesIn, bytesOut } = entry;
       const name = groupId === undefined ? undefined : sources.groupName(groupId);
@@ -148,6 +151,9 @@ export function createMetrics(sources: MetricsSources): Metrics {
 }
 
 type Transport = 'coaps' | 'coaps+tcp';
+
+/** Codes that no attempt ends with. */
+const ofNoAttempt = /^(operator|api|command|device|cloud|confirm|pem)\./;
 
 function addGauges(registry: Registry, sources: MetricsSources): void {
   const gauge = <const L extends string>(
@@ -196,8 +202,8 @@ function addGauges(registry: Registry, sources: MetricsSources): void {
     ['code'],
     async () => (await sources.refusalCounts()).map(({ code, count }) => [{ code }, count]),
   );
-  gauge('firstboot_certificate_days_left', 'Until a certificate ends.', ['certificate'], () =>
-    sources.ends().map(([certificate, notAfter]) => [{ certificate }, (notAfter - sources.now()) / days(1)]),
+  gauge('firstboot_certificate_expiry_timestamp_seconds', 'When a certificate ends, since 1970.', ['certificate'], () =>
+    sources.ends().map(([certificate, notAfter]) => [{ certificate }, inSeconds(notAfter)]),
   );
   gauge('firstboot_crl_age_seconds', 'Age of the oldest of our revocation lists in force.', [], async () => {
     const signed = await sources.listsSigned();

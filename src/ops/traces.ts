@@ -1,9 +1,10 @@
-import { ROOT_CONTEXT, type Span, SpanStatusCode, type Tracer, trace } from '@opentelemetry/api';
+import { type HrTime, ROOT_CONTEXT, type Span, SpanStatusCode, type Tracer, trace } from '@opentelemetry/api';
+import type { Millis } from '../core/clock.ts';
 import type { ErrorCode } from '../core/errors.ts';
 import type { Uuid } from '../core/ids.ts';
 import { limits } from '../core/limits.ts';
 import type { EntryListener } from '../provision/ports.ts';
-import { StageTimes } from '../provision/stage-times.ts';
+import { type StageTime, stageTime } from '../provision/stage-times.ts';
 
 /**
  * A span for each attempt, and below it one for each stage with the time that the service took for it. Where they go is the
@@ -12,36 +13,29 @@ import { StageTimes } from '../provision/stage-times.ts';
  */
 export function traceAttempts(tracer: Tracer): EntryListener {
   const open = new Map<Uuid, OpenTrace>();
-  const times = new StageTimes();
 
-  const begin = (attemptId: Uuid, startTime: number, attributes: Readonly<Record<string, string>>): OpenTrace => {
+  const begin = (attemptId: Uuid, at: Millis, attributes: Readonly<Record<string, string>>): void => {
     const span = tracer.startSpan('attempt', {
-      startTime,
+      startTime: hrTime(at),
       attributes: { 'firstboot.attempt': attemptId, ...attributes },
     });
-    const begun = { span, refused: new Map<string, ErrorCode>() };
-    open.set(attemptId, begun);
+    open.set(attemptId, { span, end: at });
     const [[oldest, left] = []] = open;
     if (open.size > limits.operations.traces && oldest !== undefined) {
       open.delete(oldest);
-      left?.span.end();
+      left?.span.end(hrTime(left.end));
     }
-    return begun;
   };
 
   return (attemptId, entry, device) => {
-    if (entry.type === 'opened') begin(attemptId, entry.at, { 'network.transport': entry.transport });
+    if (entry.type === 'opened') begin(attemptId, entry.at, { 'network.transport': transports[entry.transport] });
     // A run that an earlier process has begun has no span here.
     const trace = open.get(attemptId);
     if (!trace) return;
-    if (entry.type === 'stage') {
-      noteRefusal(trace, entry);
-      // What is decided with the handshake has no time of its own.
-      if (entry.facts.step === undefined && withHandshake.has(entry.stage)) {
-        stageSpan(tracer, trace, entry.stage, entry.at, entry.at);
-      }
-    }
-    for (const { stage, ms, at } of times.feed(attemptId, entry)) stageSpan(tracer, trace, stage, at - ms, at);
+    const time = stageTime(entry);
+    if (time) stageSpan(tracer, trace.span, time, entry.type === 'stage' ? entry.refusal?.code : undefined);
+    // `at` has no fractions: what was done in the same millisecond ends after it.
+    trace.end = Math.max(trace.end, entry.at, time ? time.from + time.ms : 0);
     if (entry.type !== 'closed') return;
     const { verdict, refusal, bytesIn, bytesOut } = entry;
     trace.span.setAttributes({
@@ -50,10 +44,8 @@ export function traceAttempts(tracer: Tracer): EntryListener {
       'firstboot.bytes.out': bytesOut,
       ...(device && { 'firstboot.key': device.keyId, 'firstboot.group': device.groupId }),
     });
-    // Those of whom no answer has gone out: they were refused before they asked.
-    for (const stage of trace.refused.keys()) stageSpan(tracer, trace, stage, entry.at, entry.at);
     if (refusal) fail(trace.span, refusal.code);
-    trace.span.end(entry.at);
+    trace.span.end(hrTime(trace.end));
     open.delete(attemptId);
   };
 }
@@ -63,35 +55,32 @@ export const programTracer = (version: string): Tracer => trace.getTracer('first
 
 interface OpenTrace {
   readonly span: Span;
-  /** Stages that have said no, until they have their span. */
-  readonly refused: Map<string, ErrorCode>;
+  /** Of what has happened in it so far. */
+  end: Millis;
 }
 
-const withHandshake: ReadonlySet<string> = new Set(['attest', 'match', 'admit']);
-
-function noteRefusal({ refused }: OpenTrace, { stage, refusal }: Extract<Entry, { type: 'stage' }>): void {
-  if (refusal) refused.set(stage, refusal.code);
-}
-
-type Entry = Parameters<EntryListener>[1];
+/** As OpenTelemetry's conventions call them. */
+const transports = { coaps: 'udp', 'coaps+tcp': 'tcp' } as const;
 
 function stageSpan(
   tracer: Tracer,
-  { span: parent, refused }: OpenTrace,
-  stage: string,
-  from: number,
-  to: number,
+  parent: Span,
+  { stage, step, from, ms }: StageTime,
+  code: ErrorCode | undefined,
 ): void {
-  const span = tracer.startSpan(stage, { startTime: from, attributes: { 'firstboot.stage': stage } }, under(parent));
-  const code = refused.get(stage);
+  const attributes = { 'firstboot.stage': stage, ...(step && { 'firstboot.step': step }) };
+  const span = tracer.startSpan(stage, { startTime: hrTime(from), attributes }, trace.setSpan(ROOT_CONTEXT, parent));
   if (code !== undefined) fail(span, code);
-  refused.delete(stage);
-  span.end(to);
+  span.end(hrTime(from + ms));
 }
-
-const under = (parent: Span) => trace.setSpan(ROOT_CONTEXT, parent);
 
 function fail(span: Span, code: ErrorCode): void {
   span.setAttribute('error.type', code);
   span.setStatus({ code: SpanStatusCode.ERROR, message: code });
+}
+
+/** Seconds and nanoseconds, to the microsecond: of a bare number an SDK guesses whose clock it is of. */
+function hrTime(at: Millis): HrTime {
+  const microseconds = Math.round(at * 1000);
+  return [Math.floor(microseconds / 1_000_000), (microseconds % 1_000_000) * 1000];
 }

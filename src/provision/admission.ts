@@ -1,6 +1,6 @@
 import type { Millis } from '../core/clock.ts';
 import { type Decision, failure, type Refusal, refused } from '../core/errors.ts';
-import type { Device, EnrollmentGroup, Stage } from '../store/model.ts';
+import type { Device, EnrollmentGroup } from '../store/model.ts';
 import type { AccessSubject } from '../store/store.ts';
 import { accessSubject, attestedSubject, nobodyListed, readAccess } from './access.ts';
 import { admit, asksAdmission } from './admit.ts';
@@ -15,20 +15,11 @@ import type { ProvisionerDeps } from './ports.ts';
 import type { SessionRecord } from './session-record.ts';
 import { type Admitted, judgeAgain, type Standing } from './standing.ts';
 
-/** A peer that is let in, or the stage that did not and why. */
-export type PeerAdmission =
-  | { readonly ok: true; readonly value: Admitted }
-  | {
-      readonly ok: false;
-      readonly refusal: Refusal;
-      readonly stage: Extract<Stage, 'attest' | 'match' | 'admit'>;
-    };
-
 type Deps = Pick<ProvisionerDeps, 'store' | 'policy'>;
 
 /**
  * Stages attest, match and admit with their effects: what they agreed to is on the record, and the device has its own, also one
- * that has to wait for approval. A refusal is left to the caller to record.
+ * that has to wait for approval. A refusal, of the stage that is at work then, is left to the caller to record.
  * @throws FirstbootError service.store, service.busy
  */
 export async function admitPeer(
@@ -36,35 +27,37 @@ export async function admitPeer(
   peer: PeerEvidence,
   record: SessionRecord,
   now: Millis,
-): Promise<PeerAdmission> {
+): Promise<Decision<Admitted>> {
   const policy = source.current;
   const attested = attest(peer, policy, now);
   if (!attested.ok) {
     const refusal = peer.chain ? withNearestGroup(attested.refusal, peer.chain, policy) : attested.refusal;
-    return { ok: false, refusal, stage: 'attest' };
+    return { ok: false, refusal };
   }
   const attestation = attested.value;
   const { mechanism, keyId, subject } = attestation;
   const listed = attestedSubject(attestation);
   const vouching = listed.unverified === true ? { onlyByPin: true } : {};
-  record.agreed('attest', { mechanism, subject, keyId, ...vouching }, undefined, now);
+  record.agreed({ mechanism, subject, keyId, ...vouching }, undefined, now);
   const shared = isShared(attestation);
   if (!shared) record.identify(keyId, now);
 
+  record.watch.enter('match');
   const known = await store.device(keyId);
   // Who has a shared key can name any number of identities: those that get no record here stay strangers on record.
   if (shared && known) record.identify(keyId, now);
   const matched = match(attestation, policy, now, known);
-  if (!matched.ok) return { ...matched, stage: 'match' };
+  if (!matched.ok) return matched;
   const { group, by } = matched.value;
   const place = { group: group.name, groupId: group.id, ownerId: known ? ownerOf(known, group).id : group.owner.id };
-  record.agreed('match', { ...place, ...by }, undefined, now);
+  record.agreed({ ...place, ...by }, undefined, now);
 
+  record.watch.enter('admit');
   const access = await readAccess(store, group, listed, asksAdmission(group, known));
   const admitted = admit(group, known, access, listed);
-  if (!admitted.ok && !admitted.waits) return { ok: false, refusal: admitted.refusal, stage: 'admit' };
+  if (!admitted.ok && !admitted.waits) return { ok: false, refusal: admitted.refusal };
   if (shared && known === undefined) {
-    if (!source.newcomers.take(group.id, now)) return { ...tooManyNew(group, listed), stage: 'admit' };
+    if (!source.newcomers.take(group.id, now)) return tooManyNew(group, listed);
     record.identify(keyId, now);
   }
   const entry = { attestation, group, by: admitted.ok ? admitted.value.by : undefined, peer: record.peer };
@@ -74,9 +67,9 @@ export async function admitPeer(
   record.device = stored;
   // Somebody may have held the device while it was being decided on; and one that waits is told since when.
   const settled = admit(group, stored, access, listed);
-  if (!settled.ok) return { ok: false, refusal: settled.refusal, stage: 'admit' };
+  if (!settled.ok) return { ok: false, refusal: settled.refusal };
   const { facts } = admitted.ok ? admitted.value : settled.value;
-  record.agreed('admit', facts, undefined, now);
+  record.agreed(facts, undefined, now);
   const device = new DeviceRecord(store, stored);
   record.device = device.change((present) => seen(present, record.peer, now));
   return { ok: true, value: { state: 'admitted', groupId: group.id, device, attestation, policy } };

@@ -1,17 +1,16 @@
 import { encodePem } from '../codec/pem.ts';
 import { isoTime, type Millis } from '../core/clock.ts';
-import { type Decision, decided, type Evidence, type Refusal } from '../core/errors.ts';
+import { type Decision, decided, type Refusal } from '../core/errors.ts';
 import type { Uuid } from '../core/ids.ts';
 import { InTurn } from '../core/in-turn.ts';
 import type { CheckedCsr } from '../pki/csr.ts';
 import type { IssuedCertificate } from '../pki/issue.ts';
 import type { PeerChain } from '../pki/path.ts';
-import type { Device, DeviceAlarm, EnrollmentGroup, Stage } from '../store/model.ts';
-import { admitAsking, admitPeer } from './admission.ts';
+import type { Device, EnrollmentGroup } from '../store/model.ts';
+import { admitPeer } from './admission.ts';
 import { authorize } from './authorize.ts';
 import { bound } from './bind.ts';
 import { claimId } from './binding.ts';
-import { raiseAlarm } from './clones.ts';
 import type {
   AccessControl,
   CloudConfiguration,
@@ -25,7 +24,7 @@ import type {
   Step,
 } from './contract.ts';
 import { attestedFields, demandedId } from './device-ids.ts';
-import type { DeviceRecord } from './device-record.ts';
+import { recordedAgain } from './devices.ts';
 import { refusalOfFault } from './fault.ts';
 import { explainHandshake } from './handshake.ts';
 import { credentialBundle, judgeRequest } from './issue.ts';
@@ -33,27 +32,28 @@ import { issueCredential } from './issuing.ts';
 import { ownerTold } from './lineage.ts';
 import { locate } from './locate.ts';
 import { awaitsOwner, ownerOf } from './owner.ts';
-import type { ProvisionerDeps } from './ports.ts';
-import type { Presence, Stay } from './presence.ts';
-import { type Present, stageOf, type Work } from './question.ts';
+import { stageOf, type Work } from './question.ts';
+import { type PeerDeps, SessionPeer } from './session-peer.ts';
 import type { SessionRecord } from './session-record.ts';
-import type { Admitted, Standing } from './standing.ts';
-import { afterStep, stepFailed } from './status.ts';
+import type { StageWatch } from './stage-watch.ts';
+import type { Admitted } from './standing.ts';
+import { afterStep } from './status.ts';
 
-export interface SessionDeps extends ProvisionerDeps {
+export interface SessionDeps extends PeerDeps {
   /** The revocation list of the present issuing authority, DER. */
   readonly revocations: (now: Millis) => Promise<Uint8Array>;
-  readonly presence: Presence;
 }
 
 /**
  * One session with the pipeline. Questions are answered one after another, in the order in which they came. Each stage's
- * decision is a pure function in a file of its own; here the effects are done and everything is recorded.
+ * decision is a pure function in a file of its own; here, and for the device and its standing in SessionPeer, the effects are
+ * done and everything is recorded.
  */
 export class DeviceSession implements ProvisioningSession {
   private readonly deps: SessionDeps;
   private readonly record: SessionRecord;
-  private standing: Standing = { state: 'unknown' };
+  private readonly watch: StageWatch;
+  private readonly peer: SessionPeer;
   private offer: OfferEvidence | undefined;
   private alertReceived: string | undefined;
   private psk: { readonly identity: Uint8Array; readonly known: boolean } | undefined;
@@ -61,15 +61,13 @@ export class DeviceSession implements ProvisioningSession {
   private configured: Uuid | undefined;
   /** The hub that the group's webhook has named in this run. */
   private allocated: Uuid | undefined;
-  /** Where its key is alive, once it is known. */
-  private stay: Stay | undefined;
-  /** The stage that works on the present question. */
-  private stage: Stage = 'attest';
   private readonly inTurn = new InTurn();
 
   constructor(deps: SessionDeps, record: SessionRecord) {
     this.deps = deps;
     this.record = record;
+    this.watch = record.watch;
+    this.peer = new SessionPeer(deps, record);
   }
 
   get attemptId(): Uuid {
@@ -87,33 +85,25 @@ export class DeviceSession implements ProvisioningSession {
   }
 
   established(peer: PeerEvidence, now: Millis): Promise<void> {
+    const asked = this.watch.read();
     const { version, cipherSuite, handshakeTime: ms, roundTrips } = peer;
     const trips = roundTrips === undefined ? {} : { roundTrips };
     this.record.note({ at: now, type: 'handshake', version, cipherSuite, ms, ...trips });
     this.noteChain(peer.chain, now);
     return this.inTurn.do(async () => {
-      this.stage = 'admit';
-      const admission = await this.decide(async () => {
-        const admitted = await admitPeer(this.deps, peer, this.record, now);
-        if (!admitted.ok) this.stage = admitted.stage;
-        return admitted;
-      });
-      if (!admission.ok) {
-        this.standing = { state: 'refused', refusal: admission.refusal };
-        this.record.refused(this.stage, admission.refusal, undefined, now);
-        return;
-      }
-      this.standing = admission.value;
-      this.stay = this.deps.presence.arrive(admission.value.device.present.keyId, this.record.peer);
+      this.watch.begin(asked, 'attest');
+      const admission = await this.decide(() => admitPeer(this.deps, peer, this.record, now));
+      if (admission.ok) this.peer.admit(admission.value);
+      else this.peer.refuse(admission.refusal, now);
     });
   }
 
   handshakeRefused(error: string, chain: PeerChain | undefined, now: Millis): void {
+    this.watch.begin(this.watch.read(), 'attest');
     this.noteChain(chain, now);
     const { offer, alertReceived, psk } = this;
     const refusal = explainHandshake({ error, chain, offer, alertReceived, psk }, this.deps.policy.current, now);
-    this.standing = { state: 'refused', refusal };
-    this.record.refused('attest', refusal, undefined, now);
+    this.peer.refuse(refusal, now);
   }
 
   alert(direction: 'sent' | 'received', name: string, now: Millis): void {
@@ -127,10 +117,10 @@ export class DeviceSession implements ProvisioningSession {
 
   closed(how: SessionEnd, now: Millis): Promise<void> {
     return this.inTurn.do(async () => {
-      this.stay?.leaves();
+      this.peer.leave();
       // Side by side, so that they go to the store together.
-      const [{ brokeOff }] = await Promise.all([this.record.end(how, now), this.writeDevice(now)]);
-      if (brokeOff) await this.noteFailure(now);
+      const [{ brokeOff }] = await Promise.all([this.record.end(how, now), this.peer.write(now)]);
+      if (brokeOff) await this.peer.noteFailure(now);
     });
   }
 
@@ -161,7 +151,7 @@ export class DeviceSession implements ProvisioningSession {
       if (!identified.ok) return identified;
       const deviceId = identified.value;
       this.configured = deviceId;
-      this.stage = 'configure';
+      this.watch.enter('configure');
       const { present } = admitted.device;
       const { selected } = question;
       const destination = await locate(this.deps, group, { device: present, selected, answer: this.allocated }, now);
@@ -185,7 +175,7 @@ export class DeviceSession implements ProvisioningSession {
     return this.ask('credentials', now, async (group, admitted) => {
       const identified = await this.bindDevice(group, admitted, question.deviceId, now);
       if (!identified.ok) return identified;
-      this.stage = 'issue';
+      this.watch.enter('issue');
       const csr = judgeRequest(question.csr, group.certificate);
       if (!csr.ok) return csr;
       const { device } = admitted;
@@ -214,8 +204,9 @@ export class DeviceSession implements ProvisioningSession {
   revocations(now: Millis): Promise<Decision<Uint8Array>> {
     return this.inTurn.do(() =>
       this.decide(async () => {
-        if (this.standing.state === 'refused') return { ok: false, refusal: this.standing.refusal };
-        const standing = await this.presentStanding(now);
+        const { refusal } = this.peer;
+        if (refusal) return { ok: false, refusal };
+        const standing = await this.peer.standingNow(now);
         return standing.ok ? decided(await this.deps.revocations(now)) : standing;
       }),
     );
@@ -223,9 +214,10 @@ export class DeviceSession implements ProvisioningSession {
 
   rejected(step: Step, refusal: Refusal, now: Millis): Promise<void> {
     return this.inTurn.do(async () => {
+      this.watch.begin(this.watch.read(), stageOf[step]);
       this.record.asked(step, now);
-      this.record.refused(stageOf[step], refusal, step, now);
-      await this.noteFailure(now);
+      this.record.refused(refusal, step, now);
+      await this.peer.noteFailure(now);
     });
   }
 
@@ -236,7 +228,7 @@ export class DeviceSession implements ProvisioningSession {
     text: string,
     now: Millis,
   ): Promise<Decision<Uuid>> {
-    this.stage = 'bind';
+    this.watch.enter('bind');
     const { store, policy } = this.deps;
     const { configured } = this;
     const { present } = device;
@@ -249,13 +241,13 @@ export class DeviceSession implements ProvisioningSession {
     const { kind, deviceId, generation, returns } = claimed.value;
     if (returns > 0) {
       const evidence = { deviceId, present: present.deviceId ?? 'none', generation: present.generation, returns };
-      const standing = await this.alarm(group, 'ids-in-turns', evidence, now);
+      const standing = await this.peer.alarm(group, 'ids-in-turns', evidence, now);
       if (!standing.ok) return standing;
-      this.stage = 'bind';
+      this.watch.enter('bind');
     }
-    if (kind !== 'same') this.change(device, (record) => bound(record, { deviceId, generation }, now), now);
+    if (kind !== 'same') this.peer.change(device, (record) => bound(record, { deviceId, generation }, now), now);
     if (kind !== 'same' || configured === undefined) {
-      this.record.agreed('bind', { kind, deviceId, generation }, undefined, now);
+      this.record.agreed({ kind, deviceId, generation }, undefined, now);
     }
     return decided(deviceId);
   }
@@ -273,7 +265,7 @@ export class DeviceSession implements ProvisioningSession {
     const before = device.present;
     const served = (record: Device): Device => afterStep(record, 'credentials', now);
     const flush = (): Promise<void> => {
-      this.show(before, served(before), now);
+      this.peer.show(before, served(before), now);
       return this.record.flush(now);
     };
     try {
@@ -282,69 +274,41 @@ export class DeviceSession implements ProvisioningSession {
       this.record.device = device.present;
       return issued;
     } catch (error) {
-      this.show(served(before), before, now);
+      this.peer.show(served(before), before, now);
       throw error;
     }
   }
 
   /** Answers one question: settles the attempt, checks the standing, works, and records what came of it. */
   private ask<T>(step: Step, now: Millis, work: Work<T>): Promise<Decision<T>> {
+    const asked = this.watch.read();
     return this.inTurn.do(async () => {
       this.record.asked(step, now);
-      if (this.standing.state === 'refused') return { ok: false, refusal: this.standing.refusal };
-      this.stage = 'admit';
+      const { refusal } = this.peer;
+      if (refusal) return { ok: false, refusal };
+      this.watch.begin(asked, 'admit');
       const outcome = await this.decide(async () => {
-        const standing = await this.judgePlaces(now);
+        const standing = await this.peer.asks(now);
         if (!standing.ok) return standing;
-        this.stage = stageOf[step];
+        this.watch.enter(stageOf[step]);
         const { group, admitted } = standing.value;
         const { device } = admitted;
+        device.change((record) => recordedAgain(record, now));
         const served = await work(group, admitted);
         if (!served.ok) return served;
-        this.stage = stageOf[step];
         const { change = unchanged, write, facts } = served.value;
-        if (write !== 'done') this.change(device, (record) => afterStep(change(record), step, now), now);
+        if (write !== 'done') this.peer.change(device, (record) => afterStep(change(record), step, now), now);
         if (write === undefined) this.record.device = await device.write(now);
-        this.record.agreed(this.stage, facts, step, now);
+        this.record.agreed(facts, step, now);
         return served;
       });
       if (!outcome.ok) {
-        this.record.refused(this.stage, outcome.refusal, step, now);
-        await this.noteFailure(now);
+        this.record.refused(outcome.refusal, step, now);
+        await this.peer.noteFailure(now);
         return outcome;
       }
       return decided(outcome.value.value);
     });
-  }
-
-  /** Whether the peer may (still) be served: policy, lists and the state of the device may have changed since it was judged. */
-  private async presentStanding(now: Millis): Promise<Decision<Present>> {
-    this.stage = 'admit';
-    const judged = await admitAsking(this.deps, this.standing, now);
-    if (!judged.ok) return judged;
-    const { group, standing } = judged.value;
-    this.standing = standing;
-    return decided({ group, admitted: standing });
-  }
-
-  /** The same, after a look at where else its key is alive. */
-  private async judgePlaces(now: Millis): Promise<Decision<Present>> {
-    const standing = await this.presentStanding(now);
-    const elsewhere = standing.ok && this.stay?.asks();
-    return elsewhere ? this.alarm(standing.value.group, 'two-places', elsewhere, now) : standing;
-  }
-
-  /** Raises an alarm about the device; its group may not want it served after that. */
-  private async alarm(
-    group: EnrollmentGroup,
-    kind: DeviceAlarm['kind'],
-    evidence: Evidence,
-    now: Millis,
-  ): Promise<Decision<Present>> {
-    if (this.standing.state === 'admitted') {
-      await raiseAlarm(this.deps, this.record, this.standing.device, group, { kind, evidence }, now);
-    }
-    return this.presentStanding(now);
   }
 
   /** Runs a decision; what it throws becomes a refusal. */
@@ -352,38 +316,8 @@ export class DeviceSession implements ProvisioningSession {
     try {
       return await work();
     } catch (error) {
-      const about = { attemptId: this.attemptId, keyId: this.record.device?.keyId, stage: this.stage };
+      const about = { attemptId: this.attemptId, keyId: this.record.device?.keyId, stage: this.watch.present };
       return { ok: false, refusal: refusalOfFault(error, this.deps.log, about) };
-    }
-  }
-
-  /** Changes the record of the device; the attempt shows it when the flags do. */
-  private change(device: DeviceRecord, change: (record: Device) => Device, now: Millis): void {
-    const before = device.present;
-    this.show(before, device.change(change), now);
-  }
-
-  private show(before: Device, after: Device, now: Millis): void {
-    this.record.device = after;
-    const { flags } = after;
-    if (flags !== before.flags) this.record.note({ at: now, type: 'status', flags });
-  }
-
-  /** The device's record shows the failure. */
-  private async noteFailure(now: Millis): Promise<void> {
-    if (this.standing.state === 'admitted') this.change(this.standing.device, (record) => stepFailed(record, now), now);
-    await this.writeDevice(now);
-  }
-
-  /** Writes what is pending where everything is decided and told already, so that a fault can only be logged. */
-  private async writeDevice(now: Millis): Promise<void> {
-    if (this.standing.state !== 'admitted') return;
-    const { device } = this.standing;
-    try {
-      this.record.device = await device.write(now);
-    } catch (error) {
-      const about = { attemptId: this.attemptId, keyId: device.present.keyId };
-      this.deps.log.warn({ ...about, error }, 'the record of a device could not be written');
     }
   }
 

@@ -88,10 +88,16 @@ export function enrolled(device: Device | undefined, entry: Entry, now: Millis):
 
 /** Where and when a device was last seen. */
 export const seen = (device: Device, peer: string, now: Millis): Device => ({
-  ...device,
+  ...recordedAgain(device, now),
   lastPeer: peer,
   lastSeenAt: now,
 });
+
+/** A record that was deleted begins anew with what the device does after that. */
+export function recordedAgain(device: Device, now: Millis): Device {
+  const { recordDeletedAt, ...record } = device;
+  return recordDeletedAt === undefined || now <= recordDeletedAt ? device : { ...record, recordSince: now };
+}
 
 /** One that waits has no session that would note it later. */
 const seenWaiting = (device: Device, { peer }: Entry, now: Millis): Device =>

@@ -1,5 +1,5 @@
 import { encodePem } from '../codec/pem.ts';
-import { fromBase64, toHex } from '../core/bytes.ts';
+import { toHex } from '../core/bytes.ts';
 import type { Millis } from '../core/clock.ts';
 import { type Decision, FirstbootError } from '../core/errors.ts';
 import type { Uuid } from '../core/ids.ts';
@@ -9,7 +9,7 @@ import { type CheckedCsr, checkCsr, readCsr } from '../pki/csr.ts';
 import type { IssuedCertificate } from '../pki/issue.ts';
 import type { CertificatePolicy, Credential, Device, EnrollmentGroup, Owner } from '../store/model.ts';
 import type { CredentialBundle } from './contract.ts';
-import { ownerPskOf } from './owner-psk.ts';
+import { groupOwnerPsk } from './owner-psk.ts';
 
 /**
  * Stage issue, the request: DER, strictly read, signed by its own key, of an allowed kind. Whether its subject is the
@@ -46,10 +46,10 @@ export function credentialOf(device: Device, deviceId: Uuid, issued: IssuedCerti
 
 /** Stage issue, what the device gets. */
 export function credentialBundle(
-  { ownerPsk: master }: EnrollmentGroup,
+  group: EnrollmentGroup,
   owner: Owner,
   { deviceId, chain, trustAnchors }: IssuedCertificate,
 ): CredentialBundle {
-  const psk = master === undefined ? undefined : ownerPskOf(fromBase64(master), deviceId);
+  const psk = groupOwnerPsk(group, owner, deviceId);
   return { deviceId, ownerId: owner.id, chain, trustAnchors, ownerPsk: psk && new Secret(psk) };
 }

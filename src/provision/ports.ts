@@ -1,4 +1,4 @@
-import type { Millis } from '../core/clock.ts';
+import type { Millis, Stopwatch } from '../core/clock.ts';
 import type { Uuid } from '../core/ids.ts';
 import type { Log } from '../core/log.ts';
 import type { RandomSource } from '../core/random.ts';
@@ -19,6 +19,8 @@ export interface ProvisionerDeps {
   readonly allocation?: AllocationSource;
   readonly random: RandomSource;
   readonly log: Log;
+  /** Measures how long stages take. */
+  readonly stopwatch: Stopwatch;
   readonly onEntry?: EntryListener;
 }
 

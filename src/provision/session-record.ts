@@ -2,9 +2,10 @@ import type { Millis } from '../core/clock.ts';
 import type { Evidence, Refusal } from '../core/errors.ts';
 import type { Uuid } from '../core/ids.ts';
 import { limits } from '../core/limits.ts';
-import type { AttemptEntry, Device, Stage } from '../store/model.ts';
+import type { AttemptEntry, Device } from '../store/model.ts';
 import type { OpenAttempt, Recorder } from './attempt.ts';
 import type { SessionEnd, Step } from './contract.ts';
+import type { StageWatch } from './stage-watch.ts';
 import {
   afterAdmitted,
   afterRefused,
@@ -26,6 +27,7 @@ export interface SessionOpening {
  * one, its entries are held back; then they go where they belong.
  */
 export class SessionRecord {
+  readonly watch: StageWatch;
   private readonly recorder: Recorder;
   private readonly opening: SessionOpening;
   private held: AttemptEntry[] = [];
@@ -38,9 +40,10 @@ export class SessionRecord {
   /** The device's record as it is now, for listeners and for the verdict. */
   device: Device | undefined;
 
-  constructor(recorder: Recorder, opening: SessionOpening) {
+  constructor(recorder: Recorder, opening: SessionOpening, watch: StageWatch) {
     this.recorder = recorder;
     this.opening = opening;
+    this.watch = watch;
   }
 
   /** Where the session comes from. */
@@ -80,18 +83,24 @@ export class SessionRecord {
     this.beginAttempt(now);
   }
 
-  /** A stage agreed. `step` is set when the device has got something with it. */
-  agreed(stage: Stage, facts: Evidence, step: Step | undefined, now: Millis): void {
+  /** The present stage agreed. `step` is set when the device has got something with it. */
+  agreed(facts: Evidence, step: Step | undefined, now: Millis): void {
     if (step && this.attempt) this.attempt.progress = afterServed(this.attempt.progress, step);
-    this.note({ at: now, type: 'stage', stage, result: 'ok', facts: step ? { step, ...facts } : facts });
+    this.note({
+      at: now,
+      type: 'stage',
+      ...this.watch.decided(),
+      result: 'ok',
+      facts: step ? { step, ...facts } : facts,
+    });
   }
 
-  /** A stage said no: to a question, or to the peer as a whole. */
-  refused(stage: Stage, refusal: Refusal, step: Step | undefined, now: Millis): void {
+  /** The present stage said no: to a question, or to the peer as a whole. */
+  refused(refusal: Refusal, step: Step | undefined, now: Millis): void {
     if (step === undefined) this.peerRefusal = refusal;
     if (this.attempt) this.attempt.progress = afterRefused(this.attempt.progress, step ?? 'peer', refusal);
     const facts = step ? { step, ...refusal.evidence } : refusal.evidence;
-    this.note({ at: now, type: 'stage', stage, result: 'refused', facts, refusal });
+    this.note({ at: now, type: 'stage', ...this.watch.decided(), result: 'refused', facts, refusal });
   }
 
   flush(now: Millis): Promise<void> {

@@ -14,6 +14,7 @@ import type { ProvisionerDeps } from './ports.ts';
 import { Presence } from './presence.ts';
 import { createRevocations, type Revocations } from './revocations.ts';
 import { SessionRecord } from './session-record.ts';
+import { StageWatch } from './stage-watch.ts';
 import { stepFailed } from './status.ts';
 
 /** The pipeline as the edge sees it. */
@@ -47,7 +48,7 @@ export interface Provisioner {
 }
 
 export function createProvisioner(deps: ProvisionerDeps): Provisioner {
-  const { store, policy, random, log, onEntry } = deps;
+  const { store, policy, random, log, onEntry, stopwatch } = deps;
   const recorder = new Recorder({ store, random, log, onEntry });
   const revocations = createRevocations(deps);
   const sessionDeps = { ...deps, revocations: revocations.latest, presence: new Presence() };
@@ -72,7 +73,10 @@ export function createProvisioner(deps: ProvisionerDeps): Provisioner {
     revocations,
     preSharedKey: (identity) => policy.psk(identity)?.reveal(),
     open: ({ transport, peer }, now) =>
-      new DeviceSession(sessionDeps, new SessionRecord(recorder, { transport, peer, at: now })),
+      new DeviceSession(
+        sessionDeps,
+        new SessionRecord(recorder, { transport, peer, at: now }, new StageWatch(stopwatch)),
+      ),
     get openAttempts() {
       return recorder.size;
     },

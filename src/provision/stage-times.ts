@@ -1,51 +1,29 @@
 import type { Millis } from '../core/clock.ts';
-import type { Uuid } from '../core/ids.ts';
-import { limits } from '../core/limits.ts';
+import type { Evidence } from '../core/errors.ts';
 import type { AttemptEntry, Stage } from '../store/model.ts';
+import type { Step } from './contract.ts';
+import { stageOf } from './question.ts';
 
-/** What the service took for one stage of one run; `at` is when it was done. */
+/** What the service took for one stage, or the handshake: for statistics, metrics and traces alike. */
 export interface StageTime {
   readonly stage: Stage | 'handshake';
+  /** What the device was given with it, or would have been; undefined: nothing. */
+  readonly step: Step | undefined;
+  /** When it began, with fractions. */
+  readonly from: Millis;
   readonly ms: Millis;
-  readonly at: Millis;
 }
 
-/**
- * Reads from the entries of attempts how long stages took: those of a request as long as the request, the handshake as long as
- * it says itself. What is decided with the handshake (attest, match, admit) is in its time; confirm is the cloud's. Remembers, of attempts that are
- * open, the stages whose request is not answered yet; limits.provision.openAttempts of them.
- */
-export class StageTimes {
-  private readonly waiting = new Map<Uuid, Set<Stage>>();
-
-  /** @returns what is known with this entry */
-  feed(attemptId: Uuid, entry: AttemptEntry): readonly StageTime[] {
-    switch (entry.type) {
-      case 'handshake':
-        return [{ stage: 'handshake', ms: entry.ms, at: entry.at }];
-      case 'stage':
-        if (ofNoRequest.has(entry.stage) && entry.facts.step === undefined) return [];
-        this.wait(attemptId, entry.stage);
-        return [];
-      case 'exchange': {
-        const stages = this.waiting.get(attemptId) ?? [];
-        this.waiting.delete(attemptId);
-        return [...stages].map((stage) => ({ stage, ms: entry.ms, at: entry.at }));
-      }
-      case 'closed':
-        this.waiting.delete(attemptId);
-        return [];
-      default:
-        return [];
-    }
+/** The time that an entry tells of. Confirm has none: it is the cloud's. */
+export function stageTime(entry: AttemptEntry): StageTime | undefined {
+  if (entry.type === 'handshake') {
+    return { stage: 'handshake', step: undefined, from: entry.at - entry.ms, ms: entry.ms };
   }
-
-  private wait(attemptId: Uuid, stage: Stage): void {
-    const stages = this.waiting.get(attemptId) ?? new Set();
-    this.waiting.set(attemptId, stages.add(stage));
-    const [oldest] = this.waiting.keys();
-    if (this.waiting.size > limits.provision.openAttempts && oldest !== undefined) this.waiting.delete(oldest);
-  }
+  if (entry.type !== 'stage' || entry.took === undefined) return undefined;
+  const { stage, at, took, facts } = entry;
+  return { stage, step: stepIn(facts), from: at + took.after, ms: took.ms };
 }
 
-const ofNoRequest: ReadonlySet<Stage> = new Set(['attest', 'match', 'admit', 'confirm']);
+/** Among facts there may be what a peer has said: only what we call a step is one. */
+const stepIn = ({ step }: Evidence): Step | undefined =>
+  typeof step === 'string' && Object.hasOwn(stageOf, step) ? (step as Step) : undefined;

@@ -5,7 +5,7 @@ import type { Log } from '../core/log.ts';
 import type { AttemptEntry, Device } from '../store/model.ts';
 import { addedUp, type GrowingCounts } from '../store/statistics-sum.ts';
 import { ownerIdOf, type Store } from '../store/store.ts';
-import { type StageTime, StageTimes } from './stage-times.ts';
+import { type StageTime, stageTime } from './stage-times.ts';
 
 export interface StatisticsDeps {
   readonly store: Pick<Store, 'addStatistics'>;
@@ -20,7 +20,6 @@ export interface StatisticsDeps {
  */
 export class StatisticsRecorder {
   private readonly deps: StatisticsDeps;
-  private readonly times = new StageTimes();
   /** Attempts that are not closed, the one without news for longest in front. */
   private readonly open = new Map<Uuid, OpenSum>();
   private sums = new Map<string, Sum>();
@@ -38,7 +37,8 @@ export class StatisticsRecorder {
     if (entry.type === 'stage' && entry.stage === 'confirm') return;
     const open = this.openSum(attemptId);
     open.ownerId = ownerSaid(entry, device) ?? open.ownerId;
-    open.times.push(...this.times.feed(attemptId, entry));
+    const time = stageTime(entry);
+    if (time) open.times.push(time);
     if (entry.type === 'exchange') open.answeredAt = entry.at;
     if (open.ownerId !== undefined || entry.type === 'closed') this.countStages(open);
     if (entry.type === 'closed') this.countClosed(attemptId, entry, open);
@@ -65,8 +65,8 @@ export class StatisticsRecorder {
   }
 
   private countStages({ ownerId, times }: OpenSum): void {
-    for (const { stage, ms, at } of times.splice(0)) {
-      const { stages } = this.sumOf(at, ownerId);
+    for (const { stage, ms, from } of times.splice(0)) {
+      const { stages } = this.sumOf(from + ms, ownerId);
       stages[stage] ??= new Array<number>(limits.store.stageBounds.length + 1).fill(0);
       count(stages[stage], limits.store.stageBounds, ms);
     }

@@ -67,6 +67,16 @@ const bytes = { bytesIn: count('bytes received'), bytesOut: count('bytes sent') 
 const duration = Type.Number({ minimum: 0, description: 'ms' });
 const type = <const T extends string>(name: T) => Type.Literal(name, { description: 'kind of the entry' });
 const names = Type.Array(Type.String());
+const stageTook = Type.Object(
+  {
+    after: Type.Number({
+      minimum: 0,
+      description: 'ms from `at`, when the device asked, to the beginning of the stage',
+    }),
+    ms: Type.Number({ minimum: 0, description: "ms of the stage's own work" }),
+  },
+  { ...closed, description: 'time of the stage; missing where nobody measured it' },
+);
 
 const entry = Type.Unsafe<AttemptEntry>(
   Type.Union(
@@ -108,6 +118,7 @@ const entry = Type.Unsafe<AttemptEntry>(
           result: words(['ok', 'refused'], 'result'),
           facts: evidence,
           refusal: maybe(refusal),
+          took: maybe(stageTook),
         },
         closed,
       ),

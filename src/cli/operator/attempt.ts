@@ -4,6 +4,7 @@ import { errorTable, failure } from '../../core/errors.ts';
 import { attemptLines } from '../../operator/attempt-report.ts';
 import type { AttemptFilter, ListedAttempt } from '../../operator/attempts.ts';
 import { verdicts } from '../../store/model.ts';
+import { oneLine } from '../arguments.ts';
 import { plain } from '../plain.ts';
 import { moment, sinceTime } from '../times.ts';
 import { wrapped } from '../width.ts';
@@ -22,7 +23,7 @@ export function attemptCommand(): Command {
     .addOption(new Option('--verdict <verdict>', 'only with this end').choices([...verdicts, 'open']))
     .option('--code <code>', 'only refused for this reason: bind.device-id-taken, or bind for all of that stage')
     .option('--since <time>', 'a date, or so long ago: 30d, 12h', sinceTime)
-    .option('--text <text>', 'only with this in the subject, PSK identity, address, key id or device id');
+    .option('--text <text>', 'only with this in the subject, PSK identity, address, key id or device id', oneLine());
   limited(asks(list), 100)
     .addHelpText(
       'after',

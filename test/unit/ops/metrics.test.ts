@@ -4,7 +4,9 @@ import { parse } from 'yaml';
 import { days } from '../../../src/core/clock.ts';
 import { limits } from '../../../src/core/limits.ts';
 import { createMetrics, type Metrics, type MetricsSources } from '../../../src/ops/metrics.ts';
+import { verdicts } from '../../../src/store/model.ts';
 import { type ConfiguredService, startConfiguredService } from '../../support/configured-service.ts';
+import { someUuid } from '../../support/store-records.ts';
 
 const now = Date.UTC(2026, 5, 1);
 const group = '6a0b1b1c-3a5b-4b5e-9a55-0e5c0a1d2e3f';
@@ -29,7 +31,7 @@ const page = (path: string): string => readFileSync(new URL(`../../../${path}`, 
 const namesIn = (text: string): readonly string[] => [...text.matchAll(/^# TYPE (\S+)/gm)].map(([, name = '']) => name);
 
 /** Sample -> value. */
-async function told(metrics: Metrics): Promise<ReadonlyMap<string, string>> {
+async function samplesOf(metrics: Metrics): Promise<ReadonlyMap<string, string>> {
   const { text } = await metrics.text();
   const lines = text.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
   return new Map(lines.map((line) => [line.slice(0, line.lastIndexOf(' ')), line.slice(line.lastIndexOf(' ') + 1)]));
@@ -41,26 +43,28 @@ describe('metrics', () => {
     const id = '01890000-0000-7000-8000-000000000001';
     metrics.entryListener(id, { at: now, type: 'opened', transport: 'coaps', peer: '192.0.2.1:1' }, undefined);
     metrics.entryListener(id, { at: now, type: 'handshake', version: '', cipherSuite: '', ms: 40 }, undefined);
-    const bind = { at: now, type: 'stage', stage: 'bind', result: 'ok', facts: { step: 'cloud' } } as const;
-    metrics.entryListener(id, bind, undefined);
-    const exchange = { method: 'POST', path: '/', code: 204, bytesIn: 1, bytesOut: 1, ms: 3, roundTrips: 1 };
-    metrics.entryListener(id, { at: now, type: 'exchange', ...exchange }, undefined);
+    const stage = { at: now, type: 'stage', result: 'ok' } as const;
+    metrics.entryListener(id, { ...stage, stage: 'attest', facts: {}, took: { after: 0, ms: 0.3 } }, undefined);
+    const told = { ...stage, stage: 'configure', facts: { step: 'cloud' }, took: { after: 0, ms: 3 } } as const;
+    metrics.entryListener(id, told, undefined);
     const refusal = { code: 'bind.device-id-taken', evidence: {}, fix: '' } as const;
     const sums = { bytesIn: 100, bytesOut: 200, groupId: group };
     metrics.entryListener(id, { at: now, type: 'closed', verdict: 'refused', refusal, ...sums }, undefined);
-    const samples = await told(metrics);
+    const samples = await samplesOf(metrics);
     expect(Object.fromEntries(samples)).toMatchObject({
       'firstboot_attempts_total{verdict="refused",transport="coaps",group="washing machines"}': '1',
       'firstboot_refusals_total{code="bind.device-id-taken"}': '1',
       'firstboot_device_bytes_total{direction="out"}': '200',
       'firstboot_handshake_duration_seconds_sum{transport="coaps"}': '0.04',
-      'firstboot_stage_duration_seconds_bucket{le="0.005",stage="bind"}': '1',
-      'firstboot_stage_duration_seconds_bucket{le="0.002",stage="bind"}': '0',
+      'firstboot_stage_duration_seconds_bucket{le="0.0005",stage="attest",step="none"}': '1',
+      'firstboot_stage_duration_seconds_bucket{le="0.0002",stage="attest",step="none"}': '0',
+      'firstboot_stage_duration_seconds_bucket{le="0.005",stage="configure",step="cloud"}': '1',
+      'firstboot_stage_duration_seconds_bucket{le="0.002",stage="configure",step="cloud"}': '0',
     });
   });
 
   it('look at the service when somebody asks', async () => {
-    const samples = Object.fromEntries(await told(createMetrics(sources)));
+    const samples = Object.fromEntries(await samplesOf(createMetrics(sources)));
     expect(samples).toMatchObject({
       [`firstboot_build_info{version="1.2.3",node="${process.versions.node}"}`]: '1',
       firstboot_ready: '1',
@@ -71,11 +75,23 @@ describe('metrics', () => {
       'firstboot_devices{state="pending"}': '0',
       firstboot_devices_alarmed: '5',
       'firstboot_strangers{code="attest.not-tls"}': '9',
-      'firstboot_certificate_days_left{certificate="root"}': '30',
+      'firstboot_certificate_expiry_timestamp_seconds{certificate="root"}': String((now + days(30)) / 1000),
       firstboot_crl_age_seconds: '60',
       'firstboot_webhook_deliveries{state="dead"}': '1',
       firstboot_event_readers: '2',
     });
+  });
+
+  it('begin at nothing, so that the first refusal and the first reload are seen to be one more', async () => {
+    const samples = Object.fromEntries(await samplesOf(createMetrics(sources)));
+    expect(samples).toMatchObject({
+      'firstboot_refusals_total{code="attest.expired"}': '0',
+      'firstboot_refusals_total{code="configure.token"}': '0',
+      'firstboot_refusals_total{code="service.store"}': '0',
+      'firstboot_reloads_total{result="refused"}': '0',
+      firstboot_store_write_failures_total: '0',
+    });
+    expect(Object.keys(samples).filter((name) => /code="(api|operator|command|device)\./.test(name))).toEqual([]);
   });
 
   it('bound what they tell apart: groups and routes beyond the first are other ones', async () => {
@@ -96,7 +112,7 @@ describe('metrics', () => {
 
   it('leave out what cannot be had, and tell the rest', async () => {
     const away = async (): Promise<never> => Promise.reject(new Error('the store is away'));
-    const samples = await told(createMetrics({ ...sources, deviceCounts: away, deliveries: away }));
+    const samples = await samplesOf(createMetrics({ ...sources, deviceCounts: away, deliveries: away }));
     expect([...samples.keys()].filter((name) => name.startsWith('firstboot_devices'))).toEqual([]);
     expect(samples.get('firstboot_attempts_open')).toBe('3');
   });
@@ -132,11 +148,29 @@ describe('what is written about metrics', async () => {
       ).toBe(true);
   });
 
-  it('asks in the alert rules for metrics that there are', () => {
+  it('asks in the alert rules for metrics that there are, and for values that they can have', async () => {
     const { groups } = parse(page('packaging/prometheus-alerts.yaml')) as { groups: { rules: { expr: string }[] }[] };
     const queries = groups.flatMap(({ rules }) => rules.map(({ expr }) => expr));
     expect(queries.length).toBeGreaterThan(8);
     expect(queries.flatMap(unknownIn)).toEqual([]);
+    const metrics = createMetrics(sources);
+    const ended = { at: now, type: 'closed', bytesIn: 0, bytesOut: 0 } as const;
+    for (const verdict of verdicts) metrics.entryListener(someUuid(1), { ...ended, verdict }, undefined);
+    metrics.wrote({ durable: true, rows: 1, ms: 1, waiting: 0, error: undefined });
+    const samples = [...(await samplesOf(metrics)).keys()];
+    const selectors = queries.flatMap((query) => [...query.matchAll(/(firstboot_\w+)\{([^}]*)\}/g)]);
+    expect(selectors.length).toBeGreaterThan(4);
+    for (const [, name = '', matchers = ''] of selectors) {
+      for (const [, label = '', how = '', value = ''] of matchers.matchAll(/(\w+)(=~|=)"([^"]*)"/g)) {
+        const wanted = new RegExp(how === '=' ? `^${value}$` : `^(?:${value.replaceAll('\\\\', '\\')})$`);
+        const there = samples.filter((sample) => sample.startsWith(`${name}{`));
+        const told = there.map((sample) => new RegExp(`[{,]${label}="([^"]*)"`).exec(sample)?.[1] ?? '');
+        expect(
+          told.some((one) => wanted.test(one)),
+          `${name} ${label} ${value}`,
+        ).toBe(true);
+      }
+    }
   });
 });
 
@@ -155,10 +189,14 @@ describe('the metrics of a running service', () => {
     const text = await (await running.get('/metrics')).text();
     for (const sample of [
       'firstboot_attempts_total{verdict="provisioned",transport="coaps",group="the devices"} 1',
+      'firstboot_stage_duration_seconds_count{stage="attest",step="none"}',
+      'firstboot_stage_duration_seconds_count{stage="match",step="none"}',
+      'firstboot_stage_duration_seconds_count{stage="admit",step="none"}',
+      'firstboot_stage_duration_seconds_count{stage="issue",step="credentials"}',
       'firstboot_devices{state="active"} 1',
       'firstboot_api_request_duration_seconds_count{route="/metrics",status="200"}',
       'firstboot_store_write_duration_seconds_count{durable="true"}',
-      'firstboot_certificate_days_left{certificate="service"}',
+      'firstboot_certificate_expiry_timestamp_seconds{certificate="service"}',
     ]) {
       expect(text).toContain(sample);
     }

@@ -1,5 +1,10 @@
 import { SpanStatusCode } from '@opentelemetry/api';
-import { BasicTracerProvider, InMemorySpanExporter, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-base';
+import {
+  BasicTracerProvider,
+  InMemorySpanExporter,
+  type ReadableSpan,
+  SimpleSpanProcessor,
+} from '@opentelemetry/sdk-trace-base';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { limits } from '../../../src/core/limits.ts';
 import { traceAttempts } from '../../../src/ops/traces.ts';
@@ -28,36 +33,90 @@ describe('traces of a service', () => {
     expect(attempt?.attributes).toMatchObject({
       'firstboot.attempt': recorded?.id,
       'firstboot.verdict': 'provisioned',
-      'network.transport': 'coaps',
+      'network.transport': 'udp',
       'firstboot.key': recorded?.keyId,
     });
     const stages = spans.filter(({ name }) => name !== 'attempt');
     expect(new Set(stages.map(({ name }) => name))).toEqual(
       new Set(['handshake', 'attest', 'match', 'admit', 'authorize', 'bind', 'configure', 'issue']),
     );
-    for (const { parentSpanContext, startTime, endTime, status } of stages) {
-      expect(parentSpanContext?.spanId).toBe(attempt?.spanContext().spanId);
-      expect(endTime[0] * 1e9 + endTime[1]).toBeGreaterThanOrEqual(startTime[0] * 1e9 + startTime[1]);
-      expect(status.code).toBe(SpanStatusCode.UNSET);
+    const whole = attempt && placeOf(attempt);
+    for (const span of stages) {
+      expect(span.parentSpanContext?.spanId).toBe(attempt?.spanContext().spanId);
+      expect(span.status.code).toBe(SpanStatusCode.UNSET);
+      const { from, to } = placeOf(span);
+      expect(from).toBeGreaterThanOrEqual(whole?.from ?? Number.POSITIVE_INFINITY);
+      expect(to).toBeGreaterThanOrEqual(from);
+      expect(to).toBeLessThanOrEqual(whole?.to ?? 0);
     }
   });
 });
 
+/** When a span began and ended, microseconds. */
+const placeOf = ({ startTime, endTime }: ReadableSpan) => ({
+  from: microseconds(startTime),
+  to: microseconds(endTime),
+});
+const microseconds = ([s, ns]: readonly [number, number]): number => s * 1_000_000 + ns / 1000;
+
 describe('traces', () => {
   const id = '01890000-0000-7000-8000-000000000001';
-  const opened = { at: 1000, type: 'opened', transport: 'coaps', peer: '192.0.2.1:5684' } as const;
+  const start = Date.UTC(2026, 5, 1);
+  const opened = { at: start, type: 'opened', transport: 'coaps', peer: '192.0.2.1:5684' } as const;
   const refusal = { code: 'match.no-group', evidence: { subject: 'CN=secret' }, fix: 'register it' } as const;
-  const closed = { at: 1100, type: 'closed', verdict: 'refused', refusal, bytesIn: 10, bytesOut: 20 } as const;
+  const closed = { at: start + 100, type: 'closed', verdict: 'refused', refusal, bytesIn: 10, bytesOut: 20 } as const;
+  const stage = { at: start + 50, type: 'stage', result: 'ok', facts: {} } as const;
+
+  it('put stages where they were, one after the other, to the microsecond, below the attempt', () => {
+    const listener = traceAttempts(tracer);
+    listener(id, opened, undefined);
+    listener(id, { at: start + 50, type: 'handshake', version: '', cipherSuite: '', ms: 50 }, undefined);
+    listener(id, { ...stage, stage: 'attest', took: { after: 0.05, ms: 0.31 } }, undefined);
+    listener(id, { ...stage, stage: 'match', took: { after: 0.36, ms: 0.002 } }, undefined);
+    listener(id, { ...stage, stage: 'admit', took: { after: 0.362, ms: 1.5 } }, undefined);
+    const cloud = { ...stage, at: start + 60, facts: { step: 'cloud', hub: 'x' } } as const;
+    listener(id, { ...cloud, stage: 'configure', took: { after: 0.125, ms: 30 } }, undefined);
+    listener(id, { ...closed, verdict: 'provisioned' }, undefined);
+    const spans = exporter.getFinishedSpans();
+    const begin = start * 1000;
+    expect(spans.map((span) => [span.name, placeOf(span).from - begin, placeOf(span).to - begin])).toEqual([
+      ['handshake', 0, 50_000],
+      ['attest', 50_050, 50_360],
+      ['match', 50_360, 50_362],
+      ['admit', 50_362, 51_862],
+      ['configure', 60_125, 90_125],
+      ['attempt', 0, 100_000],
+    ]);
+    expect(spans[4]?.attributes).toEqual({ 'firstboot.stage': 'configure', 'firstboot.step': 'cloud' });
+  });
+
+  it('end an attempt no sooner than its stages, also within the millisecond in which it ends', () => {
+    const listener = traceAttempts(tracer);
+    listener(id, opened, undefined);
+    listener(id, { ...stage, at: start + 100, stage: 'attest', took: { after: 0.2, ms: 0.5 } }, undefined);
+    listener(id, closed, undefined);
+    const [attest, attempt] = exporter.getFinishedSpans();
+    expect(attempt && placeOf(attempt).to).toBe(start * 1000 + 100_700);
+    expect(attempt && placeOf(attempt).to).toBe(attest && placeOf(attest).to);
+  });
 
   it('of a refused attempt are errors with the code, and say nothing else of the peer', () => {
     const listener = traceAttempts(tracer);
     listener(id, opened, undefined);
-    listener(id, { at: 1050, type: 'stage', stage: 'match', result: 'refused', facts: {}, refusal }, undefined);
+    const no = { ...stage, stage: 'match', result: 'refused', refusal, took: { after: 0, ms: 1 } } as const;
+    listener(id, { ...stage, stage: 'attest', took: { after: 0, ms: 1 } }, undefined);
+    listener(id, no, undefined);
     listener(id, closed, undefined);
     const spans = exporter.getFinishedSpans();
-    expect(spans.map(({ name, status }) => [name, status.code, status.message])).toEqual([
-      ['match', SpanStatusCode.ERROR, 'match.no-group'],
-      ['attempt', SpanStatusCode.ERROR, 'match.no-group'],
+    expect(spans.map(({ name, status, attributes }) => [name, status.message, attributes['error.type']])).toEqual([
+      ['attest', undefined, undefined],
+      ['match', 'match.no-group', 'match.no-group'],
+      ['attempt', 'match.no-group', 'match.no-group'],
+    ]);
+    expect(spans.map(({ status }) => status.code)).toEqual([
+      SpanStatusCode.UNSET,
+      SpanStatusCode.ERROR,
+      SpanStatusCode.ERROR,
     ]);
     expect(JSON.stringify(spans.map(({ attributes }) => attributes))).not.toMatch(/secret|192\.0\.2/);
   });

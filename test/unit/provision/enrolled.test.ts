@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { Attestation } from '../../../src/provision/attest.ts';
-import { enrolled } from '../../../src/provision/devices.ts';
+import { enrolled, seen } from '../../../src/provision/devices.ts';
 import type { EnrollmentGroup } from '../../../src/store/model.ts';
 import { someDevice, someGroup, someUuid } from '../../support/store-records.ts';
 
@@ -92,5 +92,26 @@ describe('the record of a device that has come to its group', () => {
   test('shows an owner by transfer only when that has been provisioned', () => {
     const known = someDevice(1, { groupId: group().id, ownerId: group().owner.id, assignedOwner: newOwner });
     expect(enrolled(known, entry(), now).ownerId).toBe(group().owner.id);
+  });
+});
+
+describe('a record that was deleted', () => {
+  const device = someDevice(1, { recordDeletedAt: now, createdAt: now - 5, lastSeenAt: now - 1 });
+
+  test('begins anew when the device is seen after that', () => {
+    const again = seen(device, '192.0.2.1:4711', now + 1);
+    expect(again).toMatchObject({ recordSince: now + 1, createdAt: now - 5, lastSeenAt: now + 1 });
+    expect(again).not.toHaveProperty('recordDeletedAt');
+    expect(seen(again, '192.0.2.1:4711', now + 9).recordSince).toBe(now + 1);
+  });
+
+  test('stays deleted by what is written later and was before', () => {
+    expect(seen(device, '192.0.2.1:4711', now)).toMatchObject({ recordDeletedAt: now, lastSeenAt: now });
+    expect(seen(device, '192.0.2.1:4711', now)).not.toHaveProperty('recordSince');
+  });
+
+  test('begins anew with a device that waits', () => {
+    const waiting = enrolled({ ...device, state: 'pending' }, entry(), now + 1);
+    expect(waiting).toMatchObject({ state: 'pending', recordSince: now + 1 });
   });
 });

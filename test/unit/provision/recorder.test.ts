@@ -4,6 +4,7 @@ import { silentLog } from '../../../src/core/log.ts';
 import { systemRandom } from '../../../src/core/random.ts';
 import { Recorder } from '../../../src/provision/attempt.ts';
 import { SessionRecord } from '../../../src/provision/session-record.ts';
+import { StageWatch } from '../../../src/provision/stage-watch.ts';
 import { openLevelStore } from '../../../src/store/level.ts';
 import type { Store } from '../../../src/store/store.ts';
 import { someUuid } from '../../support/store-records.ts';
@@ -28,7 +29,7 @@ afterEach(async () => {
 });
 
 const session = (at = now): SessionRecord =>
-  new SessionRecord(recorder, { transport: 'coaps', peer: '192.0.2.1:1', at });
+  new SessionRecord(recorder, { transport: 'coaps', peer: '192.0.2.1:1', at }, new StageWatch(() => at));
 
 test('a session that proves nothing and asks nothing leaves a closed attempt behind', async () => {
   await session().end(gone, now);
@@ -41,7 +42,7 @@ test('sessions of one key are one attempt, sessions of two keys are two', async 
     const record = session(now + key);
     record.identify(someUuid(key), now + key);
     record.asked('ownership', now + key);
-    record.agreed('authorize', {}, 'ownership', now + key);
+    record.agreed({}, 'ownership', now + key);
     await record.end(gone, now + key);
   }
   const attempts = await store.attempts({ limit: 5 });
@@ -56,7 +57,7 @@ test('a chatty session fills its attempt up to the limit, and the end is still r
   for (let k = 0; k < limits.provision.attemptEntries + 100; k++) {
     record.note({ at: now, type: 'alert', direction: 'received', name: 'user_canceled' });
   }
-  record.refused('match', { code: 'match.no-group', evidence: {}, fix: '' }, undefined, now);
+  record.refused({ code: 'match.no-group', evidence: {}, fix: '' }, undefined, now);
   await record.end(gone, now);
   const [summary] = await store.attempts({ limit: 1 });
   const attempt = summary && (await store.attempt(summary.id));
@@ -100,11 +101,11 @@ test('a session of the run that idles out does not spoil the session that goes o
   const first = session();
   first.identify(someUuid(1), now);
   first.asked('time', now);
-  first.agreed('configure', {}, 'time', now);
+  first.agreed({}, 'time', now);
   const second = session(now + 1);
   second.identify(someUuid(1), now + 1);
   second.asked('ownership', now + 1);
-  second.agreed('authorize', {}, 'ownership', now + 1);
+  second.agreed({}, 'ownership', now + 1);
   expect(await first.end({ ...gone, reason: 'timeout' }, now + 2)).toEqual({ brokeOff: false });
   expect(recorder.nextTimeout()).toBeUndefined();
   expect(await second.end({ ...gone, reason: 'broken', text: 'reset' }, now + 3)).toEqual({ brokeOff: true });

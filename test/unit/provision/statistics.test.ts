@@ -1,24 +1,24 @@
 import { expect, test } from 'vitest';
 import { ManualTimers, minutes } from '../../../src/core/clock.ts';
-import { failure } from '../../../src/core/errors.ts';
+import { type Evidence, failure } from '../../../src/core/errors.ts';
 import { uuidV7 } from '../../../src/core/ids.ts';
 import { limits } from '../../../src/core/limits.ts';
 import { silentLog } from '../../../src/core/log.ts';
 import { seededRandom } from '../../../src/core/random.ts';
 import { viewStatistics } from '../../../src/operator/statistics-view.ts';
-import { StageTimes } from '../../../src/provision/stage-times.ts';
 import { StatisticsRecorder } from '../../../src/provision/statistics.ts';
 import type { AttemptEntry, Statistics } from '../../../src/store/model.ts';
 import { someDevice, someUuid, startOfRecords } from '../../support/store-records.ts';
 
 const start = startOfRecords;
 const attempt = (n: number) => uuidV7(start + n, seededRandom(n + 1));
-const stage = (name: 'match' | 'bind' | 'issue', facts = {}): AttemptEntry => ({
+const stage = (name: 'match', facts: Evidence, ms: number): AttemptEntry => ({
   at: start + 10,
   type: 'stage',
   stage: name,
   result: 'ok',
   facts,
+  took: { after: 0, ms },
 });
 const exchange = (ms: number, at = start + 20): AttemptEntry => ({
   at,
@@ -33,25 +33,6 @@ const exchange = (ms: number, at = start + 20): AttemptEntry => ({
 });
 const closed = (at: number, more: object = {}): AttemptEntry =>
   ({ at, type: 'closed', verdict: 'provisioned', bytesIn: 10, bytesOut: 20, ...more }) as AttemptEntry;
-
-test('stages take as long as the request that they are of; what goes with the handshake is in its time', () => {
-  const times = new StageTimes();
-  const id = attempt(1);
-  const handshake: AttemptEntry = { at: start, type: 'handshake', version: 'v', cipherSuite: 's', ms: 7 };
-  expect(times.feed(id, handshake)).toEqual([{ stage: 'handshake', ms: 7, at: start }]);
-  expect(times.feed(id, stage('match'))).toEqual([]);
-  expect(times.feed(id, stage('bind'))).toEqual([]);
-  expect(times.feed(id, stage('issue', { step: 'credentials' }))).toEqual([]);
-  expect(times.feed(attempt(2), exchange(1))).toEqual([]);
-  expect(times.feed(id, exchange(42))).toEqual([
-    { stage: 'bind', ms: 42, at: start + 20 },
-    { stage: 'issue', ms: 42, at: start + 20 },
-  ]);
-  expect(times.feed(id, exchange(3))).toEqual([]);
-  times.feed(id, stage('bind'));
-  times.feed(id, closed(start));
-  expect(times.feed(id, exchange(3))).toEqual([]);
-});
 
 interface Bench {
   readonly rows: Statistics[];
@@ -89,7 +70,7 @@ test('counts go to the slot in which they came about, and to the owner that a st
     { at: start, type: 'handshake', version: 'v', cipherSuite: 's', ms: 7 },
     undefined,
   );
-  recorder.entryListener(attempt(1), stage('match', { ownerId: owner }), undefined);
+  recorder.entryListener(attempt(1), stage('match', { ownerId: owner }, 0.15), undefined);
   recorder.entryListener(attempt(1), exchange(5, start + 150), undefined);
   recorder.entryListener(attempt(1), closed(start + minutes(6), { ownerId: owner }), undefined);
   recorder.entryListener(
@@ -101,6 +82,8 @@ test('counts go to the slot in which they came about, and to the owner that a st
   const [first, second, stranger] = rows;
   expect(first).toMatchObject({ slot: start, ownerId: owner, verdicts: {}, bytesIn: 0 });
   expect(first?.stages.handshake?.[limits.store.stageBounds.indexOf(10)]).toBe(1);
+  // Most stages take less than a millisecond, and are told apart.
+  expect(first?.stages.match?.[limits.store.stageBounds.indexOf(0.2)]).toBe(1);
   expect(second).toMatchObject({
     slot: start + minutes(5),
     ownerId: owner,

@@ -7,6 +7,7 @@ import { silentLog } from '../../../src/core/log.ts';
 import { systemRandom } from '../../../src/core/random.ts';
 import { Recorder } from '../../../src/provision/attempt.ts';
 import { SessionRecord } from '../../../src/provision/session-record.ts';
+import { StageWatch } from '../../../src/provision/stage-watch.ts';
 import { Strangers } from '../../../src/provision/strangers.ts';
 import { openLevelStore } from '../../../src/store/level.ts';
 import type { AttemptEntry } from '../../../src/store/model.ts';
@@ -37,9 +38,13 @@ afterEach(async () => {
 });
 
 async function refused(refusal: Refusal, now: number): Promise<void> {
-  const record = new SessionRecord(recorder, { transport: 'coaps', peer: '192.0.2.1:1', at: now });
+  const record = new SessionRecord(
+    recorder,
+    { transport: 'coaps', peer: '192.0.2.1:1', at: now },
+    new StageWatch(() => 0),
+  );
   record.note({ at: now, type: 'chain', certificates: ['pem'] });
-  record.refused('attest', refusal, undefined, now);
+  record.refused(refusal, undefined, now);
   await record.end(broken, now);
 }
 
@@ -84,10 +89,14 @@ test('one reason alone takes no more than its part of a day, and leaves the othe
 });
 
 test('what a stranger asks for is on its record as well, and begins none by itself', async () => {
-  const record = new SessionRecord(recorder, { transport: 'coaps', peer: '192.0.2.1:1', at: start });
-  record.refused('match', { code: 'match.no-group', evidence: {}, fix: '' }, undefined, start);
+  const record = new SessionRecord(
+    recorder,
+    { transport: 'coaps', peer: '192.0.2.1:1', at: start },
+    new StageWatch(() => 0),
+  );
+  record.refused({ code: 'match.no-group', evidence: {}, fix: '' }, undefined, start);
   record.asked('time', start);
-  record.refused('admit', { code: 'match.no-group', evidence: {}, fix: '' }, 'time', start);
+  record.refused({ code: 'match.no-group', evidence: {}, fix: '' }, 'time', start);
   expect(recorder.size).toBe(0);
   await record.end({ ...broken, reason: 'closed-by-peer' }, start + 1);
   const [summary] = await store.attempts({ limit: 5 });
