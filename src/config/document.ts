@@ -37,7 +37,7 @@ type Written = Readonly<Record<string, unknown>>;
 
 /** Everything is written, defaults too: what it is today shall not depend on what the default is tomorrow. */
 export function groupConfig(group: EnrollmentGroup, secrets: boolean): Written {
-  const { attestation, acl, ownerPsk, payload, certificate, deviceIds } = group;
+  const { attestation, acl, ownerPsk, ownerPskShared, payload, certificate, deviceIds } = group;
   const { x509, psk, pins } = attestation;
   const hex = (key: string): string | null => (secrets && key !== '' ? toHex(fromBase64(key)) : null);
   return {
@@ -65,7 +65,7 @@ export function groupConfig(group: EnrollmentGroup, secrets: boolean): Written {
     hubs: group.hubs,
     allocation: allocationConfig(group.allocation),
     ...(acl && { acl: acl.map(entryConfig) }),
-    ...(ownerPsk !== undefined && { ownerPsk: hex(ownerPsk) }),
+    ...(ownerPsk !== undefined && { ownerPsk: hex(ownerPsk), ownerPskShared: ownerPskShared === true }),
     ...(payload && { payload }),
     reprovisioning: group.reprovisioning,
     clones: group.clones,

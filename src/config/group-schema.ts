@@ -152,6 +152,11 @@ export const groupSchema = Type.Object(
     acl: Type.Optional(Type.Array(accessEntry, { minItems: 1, maxItems: entries })),
     ownerPskFile: Type.Optional(file("file that holds the master of the owner's keys in hexadecimal")),
     ownerPsk: Type.Optional(secretHex),
+    ownerPskShared: Type.Optional(
+      Type.Boolean({
+        description: 'all devices get the first 16 bytes of it, and not each a key of its own; default false',
+      }),
+    ),
     payload: Type.Optional(
       Type.Record(Type.String(), Type.Unknown(), { description: 'delivered beside the cloud configuration' }),
     ),

@@ -27,7 +27,6 @@ export function groupAt(
     if (known && !known.has(id)) place.at('hubs', at).problem(missingHub(id, source));
     if (hubs.indexOf(id) < at) place.at('hubs', at).problem('this hub is here twice: take one out');
   }
-  const { ownerPsk, ownerPskFile } = group;
   return enrollmentGroup({
     id: group.id === undefined ? groupIdOf(group.name) : (parseUuid(group.id) ?? group.id),
     name: nameAt(place.at('name'), group.name),
@@ -43,14 +42,26 @@ export function groupAt(
     hubs,
     allocation: allocationAt(place.at('allocation'), group.allocation ?? 'first', hubs),
     acl: group.acl?.map((entry, at) => entryAt(place.at('acl', at), entry)),
-    ownerPsk:
-      ownerPsk === undefined && ownerPskFile === undefined
-        ? undefined
-        : secretAt(place, 'ownerPskFile', ownerPskFile, ownerPsk),
+    ...ownerPskAt(place, group),
     payload: payloadAt(place.at('payload'), group.payload),
     reprovisioning: group.reprovisioning ?? 'migrate',
     clones: group.clones ?? 'alarm',
   });
+}
+
+function ownerPskAt(
+  place: Place,
+  { ownerPsk, ownerPskFile, ownerPskShared = false }: GroupConfig,
+): Pick<EnrollmentGroup, 'ownerPsk' | 'ownerPskShared'> {
+  const here = place.at('ownerPskShared');
+  if (ownerPsk === undefined && ownerPskFile === undefined) {
+    if (ownerPskShared) here.problem('there is no key to share: write ownerPskFile or ownerPsk as well');
+    return { ownerPsk: undefined };
+  }
+  const key = secretAt(place, 'ownerPskFile', ownerPskFile, ownerPsk);
+  if (!ownerPskShared) return { ownerPsk: key };
+  here.warn('all devices have one key, and who takes one apart has it: without this each has a key of its own');
+  return { ownerPsk: key, ownerPskShared };
 }
 
 /** A group without an id of its own keeps the same one from start to start. */

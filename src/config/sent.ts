@@ -83,18 +83,14 @@ function read(
     problems: [],
   };
   const known = written.flatMap((group) => group.hubs.map((id) => parseUuid(id) ?? id));
-  const policy = readPolicy([part], { hubs: known, source, now, secrets: 'may-be-left-out' });
-  return {
-    hubs: policy.hubs,
-    groups: policy.groups.map((group, at) => (groups[at]?.ownerPsk === null ? { ...group, ownerPsk: '' } : group)),
-  };
+  return readPolicy([part], { hubs: known, source, now, secrets: 'may-be-left-out' });
 }
 
 function withoutGaps({ psk, ownerPsk, ...group }: SentGroup): GroupConfig {
   return {
     ...group,
     ...(psk && { psk: psk.map(({ key, ...entry }) => ({ ...entry, ...(typeof key === 'string' && { key }) })) }),
-    ...(typeof ownerPsk === 'string' && { ownerPsk }),
+    ...(ownerPsk !== undefined && { ownerPsk: ownerPsk ?? '' }),
   };
 }
 

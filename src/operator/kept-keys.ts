@@ -7,7 +7,7 @@ import type { EnrollmentGroup } from '../store/model.ts';
  * @throws FirstbootError operator.input when there is none to keep
  */
 export function withKeptKeys(group: EnrollmentGroup, known: EnrollmentGroup | undefined): EnrollmentGroup {
-  const { attestation, ownerPsk } = group;
+  const { attestation } = group;
   const psk = attestation.psk.map((entry) => {
     if (entry.key !== '') return entry;
     const before = known?.attestation.psk.find(({ identity }) => identity === entry.identity);
@@ -16,8 +16,16 @@ export function withKeptKeys(group: EnrollmentGroup, known: EnrollmentGroup | un
   return {
     ...group,
     attestation: { ...attestation, psk },
-    ownerPsk: ownerPsk === '' ? (known?.ownerPsk ?? missing(group, 'ownerPsk')) : ownerPsk,
+    ownerPsk: group.ownerPsk === '' ? keptOwnerPsk(group, known) : group.ownerPsk,
   };
+}
+
+/** What keys are derived from, no device may have; and what all devices have is none to derive from. */
+function keptOwnerPsk(group: EnrollmentGroup, known: EnrollmentGroup | undefined): string {
+  const kept = known?.ownerPsk ?? missing(group, 'ownerPsk');
+  if ((known?.ownerPskShared === true) === (group.ownerPskShared === true)) return kept;
+  const fix = 'write a new ownerPsk as well: one that keys were derived from is not shared, nor the other way round';
+  throw failure('operator.input', { group: group.name, field: 'ownerPskShared' }, fix);
 }
 
 function missing({ name }: EnrollmentGroup, field: string): never {

@@ -3,14 +3,14 @@ import type { Uuid } from '../core/ids.ts';
 import { InTurn } from '../core/in-turn.ts';
 import type { RandomSource } from '../core/random.ts';
 import { readAuthorityState } from '../pki/authority-folder.ts';
-import type { EnrollmentGroup } from '../store/model.ts';
+import type { Device, EnrollmentGroup } from '../store/model.ts';
 import { addAccess, listAccess, removeAccess } from './access.ts';
 import { findAttempt, listAttempts } from './attempts.ts';
 import { listAudit, verifyAudit } from './audit.ts';
 import { caStatus } from './ca.ts';
 import { rehearseAnchor } from './ca-rehearsal.ts';
 import { rotateAuthority } from './ca-rotation.ts';
-import type { OperatorDeps } from './change.ts';
+import type { OperatorDeps, Outcome } from './change.ts';
 import { listCredentials, releaseCredentials, revokeCredentials } from './credentials.ts';
 import { listDevices } from './device-list.ts';
 import {
@@ -34,6 +34,7 @@ import { importAccess } from './imports.ts';
 import type { DeviceTurn, Operations } from './operations.ts';
 import { readOwnerPsk } from './owner-psk.ts';
 import { dryRunWritten, explainPresented, explainRecorded, presentPolicy } from './present-policy.ts';
+import { deleteRecords, listRecords, type RecordFilter } from './records.ts';
 import { createToken, listTokens, revokeToken } from './tokens.ts';
 import { viewCredential, viewDevice, viewGroup, viewHub } from './views.ts';
 import { deleteWebhook, listDeliveries, listWebhooks, putWebhook, redeliver, viewWebhook } from './webhooks.ts';
@@ -48,8 +49,14 @@ export interface LocalOperationsDeps extends OperatorDeps {
   readonly ownerId?: Uuid | undefined;
 }
 
+/** With what only callers of plgd's paths ask for: devices as provisioning records. */
+export interface LocalOperations extends Operations {
+  records(filter: RecordFilter): AsyncIterable<Device>;
+  deleteRecords(filter: RecordFilter): Promise<Outcome<number>>;
+}
+
 /** Everything an operator can do, over a store. */
-export function createOperations(deps: LocalOperationsDeps): Operations {
+export function createOperations(deps: LocalOperationsDeps): LocalOperations {
   const { store, now, ownerId } = deps;
   return {
     groups: () => listGroups(store),
@@ -78,6 +85,8 @@ export function createOperations(deps: LocalOperationsDeps): Operations {
     transferDevice: async (which, owner, options) => transferDevice(deps, which, owner, options),
     rekeyDevice: async (from, to, options) => rekeyDevice(deps, from, to, options),
     ownerPsk: (which) => readOwnerPsk(deps, which),
+    records: (filter) => listRecords(store, filter),
+    deleteRecords: (filter) => deleteRecords(deps, filter),
 
     credentials: (filter, page) => listCredentials(store, filter, { ...page, now: now() }),
     credential: (serial) => viewCredential(store, serial),

@@ -1,7 +1,8 @@
-import { fromBase64, toHex } from '../core/bytes.ts';
+import { toHex } from '../core/bytes.ts';
 import { failure } from '../core/errors.ts';
 import type { Uuid } from '../core/ids.ts';
-import { ownerPskOf } from '../provision/owner-psk.ts';
+import { ownerOf } from '../provision/owner.ts';
+import { groupOwnerPsk } from '../provision/owner-psk.ts';
 import type { OperatorDeps } from './change.ts';
 import { findDevice } from './find.ts';
 
@@ -11,11 +12,13 @@ export interface OwnerPsk {
   readonly ownerId: Uuid;
   /** 16 bytes, hex. */
   readonly key: string;
+  /** All devices of its group have it. */
+  readonly shared: boolean;
 }
 
 /**
  * The key with which the owner reaches a device. Who read it goes into the audit log before it is told.
- * @throws FirstbootError operator.not-found (the device; its group has no owner key), operator.ambiguous, operator.conflict
+ * @throws FirstbootError operator.not-found (the device; its group has no owner key, or none for it), operator.ambiguous, operator.conflict
  *   (the device has no device id yet), service.store
  */
 export async function readOwnerPsk({ store, now, actor }: OperatorDeps, which: string): Promise<OwnerPsk> {
@@ -29,13 +32,18 @@ export async function readOwnerPsk({ store, now, actor }: OperatorDeps, which: s
     );
   }
   const group = await store.groups.get(groupId);
-  if (group?.ownerPsk === undefined) {
-    const fix =
-      'give the group an owner key (ownerPskFile); its devices have it after they have been provisioned again';
-    throw failure('operator.not-found', { group: group?.name ?? groupId, ownerPsk: 'none' }, fix);
+  const key = group && groupOwnerPsk(group, ownerOf(device, group), deviceId);
+  if (key === undefined) {
+    const evidence = { group: group?.name ?? groupId, ownerPsk: 'none' };
+    throw failure('operator.not-found', evidence, group?.ownerPsk === undefined ? noKey : notItsKey);
   }
   await store.commit({
     audit: { at: now(), actor, action: 'credential.owner-psk', target: `device ${keyId}`, detail: { deviceId } },
   });
-  return { deviceId, ownerId, key: toHex(ownerPskOf(fromBase64(group.ownerPsk), deviceId)) };
+  return { deviceId, ownerId, key: toHex(key), shared: group?.ownerPskShared === true };
 }
+
+const noKey = 'give the group an owner key (ownerPskFile); its devices have it after they have been provisioned again';
+
+const notItsKey =
+  "the group's key is one for all devices of its owner, and this one is not his: a group without ownerPskShared has a key for it";

@@ -3,17 +3,12 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { encodeCertificates } from '../../src/codec/pem.ts';
 import { toBase64, utf8 } from '../../src/core/bytes.ts';
-import { minutes } from '../../src/core/clock.ts';
 import { type ApiClient, owners, startTestApi, type TestApi } from '../support/api.ts';
-import { bootDevice, isProvisioned } from '../support/booting.ts';
 import { makeIdentities, type TestIdentities } from '../support/identities.ts';
+import { plgdPrefix as prefix, protojson, results } from '../support/plgd-results.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
-import { World } from '../support/world.ts';
 
-/** What plgd's own tests pin of its REST (contract, plgd-service 4: 37 to 47), asked as its callers ask. */
-
-const prefix = '//device-provisioning-service/api/v1';
-const protojson = { headers: { accept: 'application/protojson' } };
+/** What plgd's own tests pin of its REST for groups and hubs (contract, plgd-service 4), asked as its callers ask. */
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
 let api: TestApi;
@@ -52,6 +47,8 @@ describe('hubs', () => {
     expect(put.body).toMatchObject({ name: 'second', gateways: ['coaps://two.example.com'] });
     expect((await acme.del(`${prefix}/hubs?idFilter=${hubId}`)).body).toEqual({ count: '1' });
     expect(await results(acme, `${prefix}/hubs`)).toEqual([]);
+    const none = await acme.del(`${prefix}/hubs?idFilter=${hubId}`);
+    expect([none.status, none.body.code]).toEqual([400, 3]);
   });
 
   test('an empty hub, a gateway that no device is sent to and an unknown id are refused as grpc does', async () => {
@@ -80,6 +77,10 @@ describe('hubs', () => {
     const [file = ''] = await readdir(secrets);
     expect(await readFile(join(secrets, file), 'utf8')).toBe('s3cr3t');
     expect((await api.store.hubs.get(hubId))?.authorization).toMatchObject({ clientSecretFile: join(secrets, file) });
+    const { authorization } = body;
+    const kept = { ...body, authorization: { ...authorization, provider: { ...provider, clientSecret: '' } } };
+    expect((await acme.put(`${prefix}/hubs/${hubId}`, kept)).status).toBe(200);
+    expect((await api.store.hubs.get(hubId))?.authorization).toMatchObject({ clientSecretFile: join(secrets, file) });
     const path = { ...provider, clientSecret: '/etc/passwd' };
     const read = await acme.put(`${prefix}/hubs/${hubId}`, {
       ...body,
@@ -91,10 +92,25 @@ describe('hubs', () => {
     });
   });
 
+  test('a hub without an id gets one, keeps it, and has no authority of its own', async () => {
+    const certificateAuthority = { grpc: { address: 'ca.example.com:9100' } };
+    const made = await acme.post(`${prefix}/hubs`, { gateways: ['a:1'], certificateAuthority }, protojson);
+    const hub = JSON.parse(made.text);
+    expect(hub).toMatchObject({ hubId: hub.id, name: hub.id, owner: owners.acme, certificateAuthority: null });
+    const moved = await acme.put(`${prefix}/hubs/${hub.id}`, { ...hub, hubId: otherId });
+    expect([moved.status, moved.body.code]).toEqual([400, 3]);
+    const put = await acme.put(`${prefix}/hubs/${hub.id}`, { gateways: ['b:1'] }, protojson);
+    expect(JSON.parse(put.text)).toMatchObject({ id: hub.id, hubId: hub.id, gateways: ['coaps+tcp://b:1'] });
+    expect(await results(api.as('boltViewer'), `${prefix}/hubs?idFilter=${hub.id}`)).toEqual([]);
+    expect((await api.as('boltAdmin').del(`${prefix}/hubs?idFilter=${hub.id}`)).status).toBe(400);
+    expect((await acme.del(`${prefix}/hubs?idFilter=${hub.id}`)).body).toEqual({ count: '1' });
+  });
+
   test("the path that both services have is plgd's for who asks as its callers do", async () => {
     expect((await acme.get('/hubs')).body).toHaveProperty('items');
     expect((await acme.get('/hubs', protojson)).text).toMatch(/^\{"result":/);
     expect((await acme.get(`/hubs?hubIdFilter[]=${hubId}`)).text).toMatch(/^\{"result":/);
+    expect((await acme.get(`/hubs?hubidfilter=${hubId}`)).text).toMatch(/^\{"result":/);
   });
 });
 
@@ -108,8 +124,10 @@ describe('enrollment groups', () => {
   test('a group is created for the owner of the token, with its lead certificate', async () => {
     const made = await acme.post(`${prefix}/enrollment-groups`, group(), protojson);
     expect(made.status).toBe(200);
+    expect(made.headers.get('content-type')).toMatch(/^application\/protojson/);
     const group1 = JSON.parse(made.text);
     expect(group1).toMatchObject({
+      id: expect.stringMatching(/^[0-9a-f-]{36}$/),
       owner: owners.acme,
       hubIds: [hubId],
       preSharedKey: '',
@@ -151,6 +169,8 @@ describe('enrollment groups', () => {
       all,
     );
     expect(await by(`idFilter=${otherId}`)).toEqual([]);
+    expect(await by(`IDFILTER=${otherId}&hubidfilter=${hubId}`)).toEqual(all);
+    expect(await by(`idFilter[]=${all[0].id}&idFilter[]=${otherId}`)).toEqual(all);
     expect(await results(api.as('boltAdmin'), `${prefix}/enrollment-groups`)).toEqual([]);
   });
 
@@ -170,14 +190,59 @@ describe('enrollment groups', () => {
     expect(made.body.message).toContain(named);
   });
 
-  test('a key for all devices, a missing hub and a token without an owner are refused', async () => {
+  test('a missing hub, a token without an owner and a key that is none are refused', async () => {
     const made = (body: object) => acme.post(`${prefix}/enrollment-groups`, body);
-    expect((await made({ ...group(), preSharedKey: dataUri('0123456789abcdef') })).body.message).toContain(
-      'preSharedKey',
-    );
+    for (const preSharedKey of ['/etc/psk', dataUri('too short')]) {
+      const answer = await made({ ...group(), preSharedKey });
+      expect([answer.status, answer.body.code]).toEqual([400, 3]);
+      expect(answer.body.message).toContain('preSharedKey');
+    }
     expect((await made({ ...group(), hubIds: [] })).body.message).toContain('hubIds');
+    const absent = await made({ ...group(), hubIds: [otherId] });
+    expect([absent.status, absent.body.code]).toEqual([404, 5]);
     const nobody = await api.as('admin').post(`${prefix}/enrollment-groups`, group());
     expect([nobody.status, nobody.body.code]).toEqual([403, 7]);
+  });
+
+  test('a key for all devices is taken, never told, stays with what is put back, and goes when none is sent', async () => {
+    const path = `${prefix}/enrollment-groups`;
+    const made = await acme.post(path, { ...group(), name: 'keyed', preSharedKey: dataUri('0123456789abcdef…') });
+    const { id, preSharedKey } = made.body;
+    expect(made.text + (await acme.get(path, protojson)).text).not.toContain(
+      toBase64(utf8('0123456789abcdef')).slice(0, 20),
+    );
+    const key = async () => {
+      const stored = await api.store.groups.get(id);
+      return [stored?.ownerPsk, stored?.ownerPskShared];
+    };
+    const shared = [toBase64(utf8('0123456789abcdef')), true];
+    expect(await key()).toEqual(shared);
+
+    const [listed] = await results(acme, `${path}?idFilter=${id}`);
+    expect(listed.preSharedKey).toBe(preSharedKey);
+    await acme.put(`${path}/${id}`, { ...listed, name: 'keyed anew' });
+    expect(await key()).toEqual(shared);
+    expect((await acme.get(`/groups/${id}`)).body.group).toMatchObject({ ownerPsk: null, ownerPskShared: true });
+
+    const elsewhere = await acme.post(path, { ...listed, name: 'copied' });
+    expect([elsewhere.status, elsewhere.body.message]).toEqual([400, expect.stringContaining('preSharedKey')]);
+
+    expect((await acme.put(`${path}/${id}`, { ...listed, preSharedKey: '' })).body).not.toHaveProperty('preSharedKey');
+    expect(await key()).toEqual([undefined, undefined]);
+    expect((await acme.del(`${path}?idFilter=${id}`)).body).toEqual({ count: '1' });
+  });
+
+  test('putting a group that nobody has is not found', async () => {
+    const put = await acme.put(`${prefix}/enrollment-groups/${otherId}`, group());
+    expect([put.status, put.body.code]).toEqual([404, 5]);
+  });
+
+  test('hubs of which a group uses one are not deleted, none of them', async () => {
+    await acme.post(`${prefix}/hubs`, { hubId: otherId, gateways: ['other:1'] });
+    const used = await acme.del(`${prefix}/hubs`);
+    expect([used.status, used.body.code]).toEqual([400, 3]);
+    expect(await results(acme, `${prefix}/hubs`, protojson)).toHaveLength(2);
+    expect((await acme.del(`${prefix}/hubs?idfilter=${otherId}`)).body).toEqual({ count: '1' });
   });
 
   test('deleting without a filter deletes all of the caller; then there is none to delete', async () => {
@@ -193,53 +258,7 @@ test('without a token the answer is a status of grpc, too', async () => {
   expect((await api.as('acmeViewer').post(`${prefix}/hubs`, {})).body.code).toBe(7);
 });
 
-describe('provisioning records', () => {
-  test('a device that was provisioned is one record with all five steps', async () => {
-    const world = await World.create({});
-    const device = await bootDevice({ world, scheme: 'coaps+tcp' });
-    await world.run(() => isProvisioned(device));
-    await world.run(() => false, minutes(1));
-    const records = await startTestApi({ store: world.store });
-    const viewer = records.as('viewer');
-    const all = await results(viewer, `${prefix}/provisioning-records`, protojson);
-    expect(all).toHaveLength(1);
-    const [record] = all;
-    expect(record).toMatchObject({
-      deviceId: device.state.deviceId,
-      attestation: { x509: { certificatePem: expect.stringContaining('BEGIN CERTIFICATE') } },
-      plgdTime: { coapCode: 69, errorMessage: '' },
-      ownership: { status: { coapCode: 69 }, owner: device.state.owner },
-      cloud: { status: { coapCode: 68 }, selectedGateway: 0 },
-      credential: { status: { coapCode: 68 }, identityCertificatePem: expect.stringContaining('BEGIN CERTIFICATE') },
-      acl: { status: { coapCode: 69 } },
-    });
-    expect(record.acl.accessControlList).toHaveLength(3);
-    expect(BigInt(record.creationDate)).toBeGreaterThan(0n);
-    const by = (query: string) => results(viewer, `${prefix}/provisioning-records?${query}`, protojson);
-    expect(await by(`deviceidfilter=${device.state.deviceId}`)).toEqual(all);
-    expect(await by(`idFilter=${record.id}&enrollmentGroupIdFilter=${record.enrollmentGroupId}`)).toEqual(all);
-    expect(await by(`idFilter=${otherId}`)).toEqual([]);
-    expect(await results(records.as('acmeViewer'), `${prefix}/provisioning-records`)).toEqual([]);
-    const forget = await records.as('admin').del(`${prefix}/provisioning-records?idFilter=${record.id}`);
-    expect([forget.status, forget.body.code]).toEqual([501, 12]);
-    expect(forget.body.message).toContain('decommission');
-    await records.close();
-    await world.close();
-  });
-});
-
 const hubId = 'd03a1bb4-0a77-428c-b78c-1c46efe6a38e';
 const otherId = '0f8f1c52-5d0e-4b8e-9d3b-6a6d3b1c9a11';
 
 const dataUri = (text: string): string => `data:;base64,${toBase64(utf8(text))}`;
-
-/** What a stream of results holds. */
-// biome-ignore lint/suspicious/noExplicitAny: the test says what it expects of it
-async function results(client: ApiClient, path: string, options = {}): Promise<any[]> {
-  const { status, text } = await client.get(path, options);
-  expect(status, text).toBe(200);
-  return text
-    .split('\n')
-    .filter((line) => line !== '')
-    .map((line) => JSON.parse(line).result);
-}

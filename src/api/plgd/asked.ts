@@ -7,16 +7,16 @@ import type { JsonValue } from '../../core/json.ts';
 import { limits } from '../../core/limits.ts';
 import type { Log } from '../../core/log.ts';
 import type { RandomSource } from '../../core/random.ts';
-import type { Operations } from '../../operator/operations.ts';
+import type { LocalOperations } from '../../operator/local-operations.ts';
 import type { Door } from '../door.ts';
 import { refusalOf } from '../problem.ts';
 import type { Principal } from '../route.ts';
-import { type Message, stripped } from './message.ts';
+import { type Message, stripped, wrong } from './message.ts';
 import { statusOf } from './status.ts';
 
 export interface PlgdDeps {
   readonly door: Door;
-  readonly operationsFor: (principal: Principal) => Operations;
+  readonly operationsFor: (principal: Principal) => LocalOperations;
   readonly timers: Timers;
   readonly random: RandomSource;
   readonly log: Log;
@@ -27,7 +27,7 @@ export interface PlgdDeps {
 /** A request, and how it wants to be answered. */
 export class Asked {
   readonly deps: PlgdDeps;
-  readonly operations: Operations;
+  readonly operations: LocalOperations;
   readonly principal: Principal;
   readonly body: unknown;
   /** Of the path. */
@@ -48,13 +48,26 @@ export class Asked {
     this.id = id === undefined ? undefined : known(parseUuid(id), id);
   }
 
-  /** Values of a filter, whose name is read in any case, with and without brackets. */
+  /** Values of a filter. */
   filter(name: string): readonly string[] {
-    const query = this.request.query as Readonly<Record<string, string | readonly string[]>>;
-    return Object.entries(query)
-      .filter(([key]) => key.toLowerCase().replace(/\[\]$/, '') === name.toLowerCase())
+    return this.query
+      .filter(([key]) => filterKey(key) === filterKey(name))
       .flatMap(([, value]) => value)
       .map((value) => parseUuid(value) ?? value);
+  }
+
+  /**
+   * What a filter that nobody reads would have kept is not deleted.
+   * @throws FirstbootError operator.input: there is something else in the query
+   */
+  requireOnly(...filters: readonly string[]): void {
+    const known = new Set(filters.map(filterKey));
+    const other = this.query.find(([key]) => !known.has(filterKey(key)));
+    if (other) throw wrong(other[0].slice(0, limits.policy.text), `no filter but ${filters.join(', ')}`);
+  }
+
+  private get query(): readonly (readonly [string, string | readonly string[]])[] {
+    return Object.entries(this.request.query as Readonly<Record<string, string | readonly string[]>>);
   }
 
   answer(message: Message): FastifyReply {
@@ -86,6 +99,9 @@ export class Asked {
     return this.reply.header('content-type', type).send(body);
   }
 }
+
+/** Names of filters are read in any case, as JSON has them and as protobuf does, with and without brackets. */
+const filterKey = (name: string): string => name.toLowerCase().replace(/_|\[\]$/g, '');
 
 async function* lines(
   messages: AsyncIterable<Message> | Iterable<Message>,

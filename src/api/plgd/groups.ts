@@ -1,12 +1,13 @@
 import { decodeCertificates, encodeCertificates } from '../../codec/pem.ts';
-import { equalBytes, fromUtf8, toBase64, utf8 } from '../../core/bytes.ts';
+import { equalBytes, toBase64, utf8 } from '../../core/bytes.ts';
 import { days, type Millis } from '../../core/clock.ts';
 import { parseUuid, type Uuid } from '../../core/ids.ts';
 import { type Certificate, parseCertificate } from '../../pki/certificate.ts';
 import { enrollmentGroup, x509Attestation } from '../../provision/group.ts';
 import { ownerNamed } from '../../provision/owner.ts';
+import { ownerPskBytes } from '../../provision/owner-psk.ts';
 import type { EnrollmentGroup } from '../../store/model.ts';
-import { commonNameIn, Fields, inlineData, type Message, wrong } from './message.ts';
+import { commonNameIn, Fields, inlineData, inlineText, type Message, wrong } from './message.ts';
 
 /** Whose group it becomes, and what is there already when one is replaced. */
 export interface GroupPlace {
@@ -17,8 +18,14 @@ export interface GroupPlace {
   readonly now: Millis;
 }
 
+/**
+ * Told in place of a key that there is, and taken for it: who puts back what he was told does not take the key away. It is data
+ * of a length that callers let pass.
+ */
+export const keyNotTold = 'data:,firstboot-does-not-tell-this-key';
+
 /** A group as plgd's `EnrollmentGroup` message (contract, plgd-service 3.1). Keys are not told. */
-export function groupMessage({ id, name, owner, attestation: { x509 }, hubs }: EnrollmentGroup): Message {
+export function groupMessage({ id, name, owner, attestation: { x509 }, hubs, ownerPsk }: EnrollmentGroup): Message {
   const chain = x509 ? [...new Set([...x509.leads, ...x509.intermediates, ...x509.anchors])] : [];
   return {
     id,
@@ -33,7 +40,7 @@ export function groupMessage({ id, name, owner, attestation: { x509 }, hubs }: E
         : null,
     },
     hubIds: [...hubs],
-    preSharedKey: '',
+    preSharedKey: ownerPsk === undefined ? '' : keyNotTold,
     name,
   };
 }
@@ -46,10 +53,6 @@ export function groupMessage({ id, name, owner, attestation: { x509 }, hubs }: E
 export function groupOfMessage(body: unknown, { id, owner, known, now }: GroupPlace): EnrollmentGroup {
   const fields = new Fields(body, '');
   const x509 = fields.part('attestationMechanism').part('x509');
-  if (fields.text('preSharedKey') !== '') {
-    const fix = 'none: here each device has a key of its own. Give the group an owner key over /api/v1/groups';
-    throw wrong('preSharedKey', fix);
-  }
   const hubs = fields.texts('hubIds').map((text) => parseUuid(text));
   if (hubs.length === 0 || hubs.includes(undefined)) throw wrong('hubIds', 'one UUID or more');
   const { lead, intermediates, anchor } = chainOf(x509, now);
@@ -59,6 +62,7 @@ export function groupOfMessage(body: unknown, { id, owner, known, now }: GroupPl
     ...(known ?? { ...defaults, source: 'operator' }),
     name: fields.text('name') || id,
     hubs: hubs.flatMap((hub) => hub ?? []),
+    ...ownerPskOfMessage(fields.text('preSharedKey'), known),
     attestation: {
       ...(known?.attestation ?? defaults.attestation),
       x509: x509Attestation({
@@ -72,12 +76,29 @@ export function groupOfMessage(body: unknown, { id, owner, known, now }: GroupPl
   };
 }
 
+/** plgd's key is one for all devices, and no more of it is used than its first 16 bytes (contract, plgd-service 2.6). */
+function ownerPskOfMessage(
+  text: string,
+  known: EnrollmentGroup | undefined,
+): Pick<EnrollmentGroup, 'ownerPsk' | 'ownerPskShared'> {
+  if (text === '') return { ownerPsk: undefined, ownerPskShared: undefined };
+  const place = 'preSharedKey';
+  const key = inlineData(text, place);
+  if (equalBytes(key, inlineData(keyNotTold, place))) {
+    if (known?.ownerPsk === undefined) throw wrong(place, 'the key itself: the group has none that could stay');
+    return { ownerPsk: known.ownerPsk, ownerPskShared: known.ownerPskShared };
+  }
+  if (key.length < ownerPskBytes) throw wrong(place, `a key of ${ownerPskBytes} bytes or more`);
+  return { ownerPsk: toBase64(key.subarray(0, ownerPskBytes)), ownerPskShared: true };
+}
+
 /** "However long ago it expired": plgd knows no other grace. */
 const always = days(36_525);
 
 function chainOf(x509: Fields, now: Millis) {
   const place = x509.at('certificateChain');
-  const text = fromUtf8(inlineData(x509.text('certificateChain'), place));
+  const given = x509.text('certificateChain');
+  const text = given.startsWith('-----BEGIN ') ? given : inlineText(given, place);
   const chain = decodeCertificates(text).map((der) => parseCertificate(der));
   const [first] = chain;
   const anchor = chain.at(-1);

@@ -1,8 +1,7 @@
 import { parseCoapUri } from '../../coap/uri.ts';
-import { fromUtf8 } from '../../core/bytes.ts';
 import { parseUuid, type Uuid } from '../../core/ids.ts';
 import type { Hub, HubAuthorization } from '../../store/model.ts';
-import { Fields, inlineData, type Message, wrong } from './message.ts';
+import { Fields, inlineText, type Message, wrong } from './message.ts';
 
 /** A hub from a plgd message, and the client secret in it, which is kept in a file of its own. */
 export interface ReadHub {
@@ -101,7 +100,7 @@ function authorizationOf(authorization: Fields, provider: Fields, file: string |
 
 function secretOf(provider: Fields): string | undefined {
   const text = provider.text('clientSecret');
-  return text === '' ? undefined : fromUtf8(inlineData(text, provider.at('clientSecret')));
+  return text === '' ? undefined : inlineText(text, provider.at('clientSecret'));
 }
 
 const keptFile = (known: Hub | undefined): string | undefined =>

@@ -1,4 +1,4 @@
-import { fromBase64, utf8 } from '../../core/bytes.ts';
+import { fromBase64, fromHex, fromUtf8, utf8 } from '../../core/bytes.ts';
 import type { Millis } from '../../core/clock.ts';
 import { failure } from '../../core/errors.ts';
 import type { JsonObject, JsonValue } from '../../core/json.ts';
@@ -67,25 +67,37 @@ export class Fields {
   }
 }
 
-/** What a file of plgd's configuration holds, given inline: `data:;base64,…`, `data:,…`. A path would be one of this host: it is refused. */
+/**
+ * What a file of plgd's configuration holds, given inline (RFC 2397): `data:;base64,…`, `data:,…`. A path would be one of this
+ * host: it is refused.
+ */
 export function inlineData(text: string, place: string): Uint8Array {
-  const data = /^data:[^,;]*(;base64)?,(.*)$/s.exec(text);
-  if (data) {
-    const [, base64, content = ''] = data;
-    return base64 === undefined ? percentDecoded(content, place) : fromBase64(content);
+  const data = /^data:([^,]*),(.*)$/s.exec(text);
+  if (!data) throw wrong(place, 'the data itself (data:;base64,…): files of this host cannot be named');
+  const [, type = '', content = ''] = data;
+  if (!type.endsWith(';base64')) return percentDecoded(content, place);
+  if (/^[A-Za-z0-9+/]*={0,2}$/.test(content)) return fromBase64(content);
+  throw wrong(place, 'base64 behind data:;base64,');
+}
+
+/** The same, of a text in UTF-8. */
+export function inlineText(text: string, place: string): string {
+  try {
+    return fromUtf8(inlineData(text, place));
+  } catch (error) {
+    if (error instanceof TypeError) throw failure('operator.input', { field: place }, 'expected text in UTF-8', error);
+    throw error;
   }
-  if (text.startsWith('-----BEGIN ')) return utf8(text);
-  throw wrong(place, 'the data itself (data:;base64,…): files of this host cannot be named');
 }
 
 export const wrong = (field: string, expected: string) => failure('operator.input', { field }, `expected ${expected}`);
 
 function percentDecoded(text: string, place: string): Uint8Array {
-  try {
-    return utf8(decodeURIComponent(text));
-  } catch (error) {
-    throw failure('operator.input', { field: place }, 'expected a data URI with %XX escapes', error);
-  }
+  const parts = text.split(/((?:%[0-9a-fA-F]{2})+)/);
+  // What stands between whole escapes has none.
+  if (parts.some((part, at) => at % 2 === 0 && part.includes('%'))) throw wrong(place, 'a data URI with %XX escapes');
+  const bytes = parts.map((part, at) => (at % 2 === 0 ? utf8(part) : fromHex(part.replaceAll('%', ''))));
+  return new Uint8Array(Buffer.concat(bytes));
 }
 
 const isObject = (value: unknown): value is Message =>

@@ -12,7 +12,7 @@ export function plgdUrl(url: string, accept: string | undefined): string | undef
   const rest = found[1] ?? '';
   const shared = rest.startsWith('/hubs');
   const asPlgd =
-    accept?.includes('application/protojson') === true || /(?:^|&)(?:hub)?idFilter(?:%5B%5D|\[\])?=/i.test(query);
+    accept?.includes('application/protojson') === true || /(?:^|&)(?:hub_?)?id_?filter(?:%5B%5D|\[\])?=/i.test(query);
   if (shared && !asPlgd) return undefined;
   return `${plgdBase}${rest}${query === '' ? '' : `?${query}`}`;
 }

@@ -26,16 +26,21 @@ export interface RecordFacts {
 export function recordMessage({ view, group, hub, attempts }: RecordFacts): Message {
   const { device, owner, credentials } = view;
   const { certificate, subject } = device.manufacturer;
-  const steps = stepsOf(attempts);
+  const { createdAt, lastSeenAt, recordSince: since = createdAt } = device;
+  const steps = stepsOf(attempts, since);
+  // What a record that was deleted had shown is not in the one that came after it.
+  const begunAnew = since !== createdAt;
+  const told = (step: Step): boolean => !begunAnew || steps[step] !== null;
+  const cloudHub = told('cloud') ? hub : undefined;
   return {
     id: device.keyId,
     deviceId: device.deviceId ?? '',
     enrollmentGroupId: device.groupId,
     owner: owner?.name ?? device.ownerId,
     localEndpoints: [],
-    creationDate: nanoseconds(device.createdAt),
+    creationDate: nanoseconds(since),
     attestation: {
-      date: nanoseconds(device.lastSeenAt ?? device.createdAt),
+      date: nanoseconds(Math.max(lastSeenAt ?? since, since)),
       x509: {
         certificatePem: certificate ?? '',
         commonName: commonNameIn(certificate) ?? subject,
@@ -45,17 +50,18 @@ export function recordMessage({ view, group, hub, attempts }: RecordFacts): Mess
     ownership: { status: steps.ownership, owner: device.ownerId },
     cloud: {
       status: steps.cloud,
-      providerName: hub?.provider ?? '',
-      gateways: (hub?.gateways ?? []).map((uri) => ({ uri, id: hub?.id ?? '' })),
-      selectedGateway: hub ? 0 : -1,
+      providerName: cloudHub?.provider ?? '',
+      gateways: (cloudHub?.gateways ?? []).map((uri) => ({ uri, id: cloudHub?.id ?? '' })),
+      selectedGateway: cloudHub ? 0 : -1,
     },
     credential: {
       status: steps.credentials,
-      identityCertificatePem: credentials.at(-1)?.certificate ?? '',
+      identityCertificatePem:
+        credentials.findLast(({ issuedAt }) => !begunAnew || issuedAt >= since)?.certificate ?? '',
       preSharedKey: null,
       credentials: [],
     },
-    acl: { status: steps.acls, accessControlList: group ? entriesFor(view, group) : [] },
+    acl: { status: steps.acls, accessControlList: group && told('acls') ? entriesFor(view, group) : [] },
   };
 }
 
@@ -69,10 +75,18 @@ const paths = {
 
 type Step = keyof typeof paths;
 
-function stepsOf(attempts: readonly Attempt[]): Readonly<Record<Step, Message | null>> {
+/** Whether there is nothing to look for in older attempts. */
+export const hasEveryStep = (attempts: readonly Attempt[]): boolean =>
+  Object.values(paths).every((path) =>
+    attempts.some(({ entries }) => entries.some((entry) => entry.type === 'exchange' && entry.path === path)),
+  );
+
+function stepsOf(attempts: readonly Attempt[], since: Millis): Readonly<Record<Step, Message | null>> {
   const step = (name: Step): Message | null => {
     for (const { entries } of attempts) {
-      const at = entries.findLastIndex((entry) => entry.type === 'exchange' && entry.path === paths[name]);
+      const at = entries.findLastIndex(
+        (entry) => entry.type === 'exchange' && entry.path === paths[name] && entry.at >= since,
+      );
       const found = entries[at];
       if (found?.type === 'exchange') return status(found, entries.slice(0, at));
     }

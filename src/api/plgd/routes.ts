@@ -4,7 +4,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { failure } from '../../core/errors.ts';
 import { type Uuid, uuidV4 } from '../../core/ids.ts';
 import { writeSynced } from '../../pki/files.ts';
-import type { EnrollmentGroup, Hub } from '../../store/model.ts';
+import type { EnrollmentGroup, Hub, Role } from '../../store/model.ts';
 import type { Principal } from '../route.ts';
 import { secretsOf } from '../told.ts';
 import { Asked, type PlgdDeps } from './asked.ts';
@@ -12,8 +12,8 @@ import { groupMessage, groupOfMessage } from './groups.ts';
 import { hubMessage, hubOfMessage } from './hubs.ts';
 import type { Message } from './message.ts';
 import { plgdBase } from './paths.ts';
-import { listRecords } from './record-list.ts';
-import { refuse, Unimplemented } from './status.ts';
+import { deleteRecords, listRecords } from './record-list.ts';
+import { refuse } from './status.ts';
 
 /**
  * The REST of plgd's device provisioning service (contract, plgd-service 3.4), so that programs which were written for it go on:
@@ -23,7 +23,7 @@ export function plgdPaths(server: FastifyInstance, deps: PlgdDeps): void {
   void server.register((scope, _options, done) => {
     scope.setErrorHandler((error, request, reply) => refuse(error, request, reply, deps.log));
     const path = (name: string): string => `${plgdBase}/${name}`;
-    const at = (role: 'viewer' | 'admin', answer: (asked: Asked) => Promise<unknown>) => ({
+    const at = (role: Role, answer: (asked: Asked) => Promise<unknown>) => ({
       onRequest: (request: FastifyRequest): Promise<void> => deps.door.enter(request, { role }),
       handler: (request: FastifyRequest, reply: FastifyReply) => answer(new Asked(request, reply, deps)),
     });
@@ -36,7 +36,7 @@ export function plgdPaths(server: FastifyInstance, deps: PlgdDeps): void {
     scope.put(path('hubs/:id'), at('admin', putHub));
     scope.delete(path('hubs'), at('admin', deleteHubs));
     scope.get(path('provisioning-records'), at('viewer', listRecords));
-    scope.delete(path('provisioning-records'), at('admin', deleteRecords));
+    scope.delete(path('provisioning-records'), at('operator', deleteRecords));
     done();
   });
 }
@@ -72,7 +72,7 @@ async function deleteGroups(asked: Asked): Promise<FastifyReply> {
   const groups = (await operations.groups()).map(({ group }) => group);
   return deleteEach(asked, groups, {
     none: 'no group has such an id',
-    remove: (id) => operations.deleteGroup(id, { force: true }),
+    remove: (id, dryRun) => operations.deleteGroup(id, { force: true, dryRun }),
   });
 }
 
@@ -106,29 +106,24 @@ async function putHub(asked: Asked): Promise<FastifyReply> {
 async function deleteHubs(asked: Asked): Promise<FastifyReply> {
   const { operations } = asked;
   const hubs = (await operations.hubs()).map(({ hub }) => hub);
-  return deleteEach(asked, hubs, { none: 'no hub has such an id', remove: (id) => operations.deleteHub(id, {}) });
+  return deleteEach(asked, hubs, {
+    none: 'no hub has such an id',
+    remove: (id, dryRun) => operations.deleteHub(id, { dryRun }),
+  });
 }
 
-/** Those with one of the ids; without ids all but those of files, which no caller can delete. */
+/** Those with one of the ids, or none of them; without ids all but those of files, which no caller can delete. */
 async function deleteEach(
   asked: Asked,
   rows: readonly Pick<Hub | EnrollmentGroup, 'id' | 'source'>[],
-  { none, remove }: { readonly none: string; readonly remove: (id: Uuid) => Promise<unknown> },
+  { none, remove }: { readonly none: string; readonly remove: (id: Uuid, dryRun: boolean) => Promise<unknown> },
 ): Promise<FastifyReply> {
+  asked.requireOnly('idFilter');
   const ids = asked.filter('idFilter');
   const found = rows.filter(({ id, source }) => (ids.length === 0 ? source === 'operator' : ids.includes(id)));
   if (found.length === 0) throw failure('operator.input', { idFilter: ids.join(' ') }, none);
-  for (const { id } of found) await remove(id);
+  for (const dryRun of [true, false]) for (const { id } of found) await remove(id, dryRun);
   return asked.answer({ count: String(found.length) });
-}
-
-async function deleteRecords(asked: Asked): Promise<FastifyReply> {
-  const ids = [...asked.filter('idFilter'), ...asked.filter('deviceIdFilter')];
-  throw new Unimplemented({
-    code: 'operator.conflict',
-    evidence: { records: ids.join(' ') || 'all' },
-    fix: 'devices are not forgotten here: end their life with POST /api/v1/devices/{device}/decommission',
-  });
 }
 
 /** Everything has an owner in plgd, and it is the caller. */

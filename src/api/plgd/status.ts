@@ -1,17 +1,14 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { describe, errorTable, FirstbootError, type Refusal } from '../../core/errors.ts';
+import { describe, errorTable, type Refusal } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
 import { refusalOf } from '../problem.ts';
-
-/** What plgd has and firstboot has not. */
-export class Unimplemented extends FirstbootError {}
 
 /** google.rpc.Status in JSON, as grpc-gateway answers. */
 export function refuse(error: unknown, request: FastifyRequest, reply: FastifyReply, log: Log): FastifyReply {
   const refusal = refusalOf(error);
   const { http } = errorTable[refusal.code];
   if (http >= 500) log.error({ request: request.id, error }, 'a request for plgd could not be answered');
-  const status = error instanceof Unimplemented ? { ...statusOf(refusal), code: 12 } : statusOf(refusal);
+  const status = statusOf(refusal);
   if (http === 401) reply.header('www-authenticate', 'Bearer realm="firstboot"');
   return reply
     .code(httpOf(status.code))
@@ -29,4 +26,4 @@ export function statusOf(refusal: Refusal): { code: number; message: string; det
 const codeOf: Readonly<Record<number, number>> = { 401: 16, 403: 7, 404: 5, 429: 8, 503: 14 };
 
 /** As grpc-gateway maps codes to HTTP. */
-const httpOf = (code: number): number => ({ 3: 400, 5: 404, 7: 403, 8: 429, 12: 501, 14: 503, 16: 401 })[code] ?? 500;
+const httpOf = (code: number): number => ({ 3: 400, 5: 404, 7: 403, 8: 429, 14: 503, 16: 401 })[code] ?? 500;

@@ -95,6 +95,8 @@ const device = resource<Device>('Device', 'A device, known by its manufacturer k
   lineage: listOf(lineageEntry, 'what it has been through, oldest first'),
   alarms: listOf(alarm, 'open alarms, oldest first'),
   successor: maybe(uuid('key id of the record that goes on for this one')),
+  recordDeletedAt: maybe(time("when its record was deleted over plgd's paths; missing once it has come again")),
+  recordSince: maybe(time('when it came again after that: its record there begins then')),
   createdAt: time('first stored'),
   updatedAt: time('last changed'),
   revision: count('counts changes'),
@@ -113,6 +115,7 @@ export const ownerPsk = resource<OwnerPsk>('OwnerPsk', 'The key with which the o
   deviceId: uuid('its device id'),
   ownerId: uuid('identity of the key'),
   key: hex('the key, 16 bytes'),
+  shared: flag('all devices of its group have this key'),
 });
 
 export const devicePage = page<Device>('DevicePage', device);

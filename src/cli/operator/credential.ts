@@ -164,7 +164,7 @@ const ownerPskCommand = (): Command =>
     new Command('owner-psk')
       .description(
         'Print the key with which the owner reaches a device, in hexadecimal. That is a secret: the audit log says who ' +
-          'read it.',
+          'read it. Each device has its own, but in a group with ownerPskShared.',
       )
       .summary('print the key with which the owner reaches a device')
       .argument('<device>', 'key id, device id, or the first 8 characters of one'),
@@ -172,8 +172,8 @@ const ownerPskCommand = (): Command =>
     .addHelpText('after', '\nExample:\n  $ firstboot credential owner-psk 3fa2b1c4')
     .action((name: string, options: TargetOptions) =>
       withOperations(options, async (operations, output) => {
-        const { deviceId, ownerId, key } = await operations.ownerPsk(name);
-        output.data({ event: 'owner-psk', deviceId, ownerId, key });
+        const { deviceId, ownerId, key, shared } = await operations.ownerPsk(name);
+        output.data({ event: 'owner-psk', deviceId, ownerId, key, shared });
         output.line(key);
       }),
     );

@@ -11,7 +11,7 @@ import { lengthWords, whenWords } from '../times.ts';
 /** A group as programs get it: without its keys, its fields always in one order. */
 export function shownGroup(group: EnrollmentGroup): Readonly<Record<string, unknown>> {
   const { id, name, owner, enabled, source, revision, admission, allow, deny, deviceIds, certificate } = group;
-  const { hubs, allocation, acl, ownerPsk, payload, reprovisioning, clones, attestation } = group;
+  const { hubs, allocation, acl, ownerPsk, ownerPskShared, payload, reprovisioning, clones, attestation } = group;
   const { x509, psk, pins } = attestation;
   return {
     ...{ id, name, owner: { id: owner.id, name: owner.name }, enabled, source, revision, admission },
@@ -28,7 +28,7 @@ export function shownGroup(group: EnrollmentGroup): Readonly<Record<string, unkn
       pins,
     },
     ...{ allow, deny, deviceIds, certificate, hubs, allocation, acl },
-    ...(ownerPsk !== undefined && { ownerPsk: secret }),
+    ...(ownerPsk !== undefined && { ownerPsk: secret, ownerPskShared: ownerPskShared === true }),
     ...{ payload, reprovisioning, clones },
   };
 }
@@ -69,7 +69,7 @@ export function groupLines({ group, hubs: named, lists }: GroupView, now: Millis
     ['hubs', hubs.join(', ')],
     ['allocation', allocationText(group.allocation)],
     ['access list', group.acl ? `${group.acl.length} entries of its own` : 'the standard one'],
-    ['owner key', group.ownerPsk === undefined ? undefined : 'derived for each device'],
+    ['owner key', ownerKeyText(group)],
     ['payload', group.payload && JSON.stringify(group.payload)],
     ['again', reprovisionings[group.reprovisioning]],
     ['clones', group.clones === 'alarm' ? 'raise an alarm' : 'raise an alarm, and the device is quarantined'],
@@ -89,6 +89,11 @@ const reprovisionings = {
   keep: 'keep: a device that comes again keeps group, owner and hub',
   never: 'never: as keep, and a factory reset needs to be allowed',
 } as const;
+
+function ownerKeyText({ ownerPsk, ownerPskShared }: EnrollmentGroup): string | undefined {
+  if (ownerPsk === undefined) return undefined;
+  return ownerPskShared === true ? 'the same for all devices' : 'derived for each device';
+}
 
 const selectorText = ({ by, value }: DeviceSelector): string => `${by} ${value}`;
 

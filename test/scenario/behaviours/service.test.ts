@@ -6,6 +6,8 @@ import { minutes, seconds } from '../../../src/core/clock.ts';
 import { limits } from '../../../src/core/limits.ts';
 import { deviceIdentity } from '../../../src/device/credentials.ts';
 import type { DeviceState } from '../../../src/device/state.ts';
+import { readOwnerPsk } from '../../../src/operator/owner-psk.ts';
+import { ownerNamed } from '../../../src/provision/owner.ts';
 import { ownerPskOf } from '../../../src/provision/owner-psk.ts';
 import type { Identity } from '../../../src/secure/association.ts';
 import {
@@ -90,6 +92,34 @@ describe.each(schemes)('over %s', (scheme) => {
     await world.run(() => isProvisioned(device));
     const key = toBase64(ownerPskOf(ownerMaster, device.state.deviceId));
     expect(device.state.credentials?.psks).toEqual([{ subject: device.state.owner, key }]);
+  });
+
+  test('6 a group whose key is shared gives its devices the first 16 bytes of it', async () => {
+    const long = toBase64(new Uint8Array(Buffer.from('0123456789abcdef and more')));
+    const shared = { ownerPsk: long, ownerPskShared: true };
+    await create({
+      settings: (settings) => ({ ...settings, groups: settings.groups.map((group) => ({ ...group, ...shared })) }),
+    });
+    const device = await bootDevice({ world, scheme });
+    await world.run(() => isProvisioned(device));
+    expect(device.state.credentials?.psks).toEqual([{ subject: device.state.owner, key: ownerPsk }]);
+
+    // That key opens all devices of the group's owner: somebody else's is not given it.
+    const [record] = await world.store.devices({ limit: 2 });
+    if (!record) throw new Error('the device is not on record');
+    await world.store.putDevice({ ...record, assignedOwner: ownerNamed('buyer') });
+    device.forceReprovision();
+    await world.run(() => device.state.owner === ownerNamed('buyer').id && isProvisioned(device));
+    expect(device.state.credentials?.psks).toEqual([]);
+    const deps = {
+      store: world.store,
+      now: () => world.timers.now(),
+      actor: { kind: 'operator', name: 'kim', from: 'here' },
+    } as const;
+    await expect(readOwnerPsk(deps, record.keyId)).rejects.toMatchObject({
+      code: 'operator.not-found',
+      fix: expect.stringContaining('devices of its owner'),
+    });
   });
 
   test('7 the cloud configuration is complete for a device that says no more than its id', async () => {
