@@ -107,7 +107,7 @@ export const limits = {
     statisticsSlot: minutes(5),
     statisticsAge: days(90),
     /** Upper bounds, ms, of the counts of what stages and whole runs took; one count more is of what took longer. */
-    stageBounds: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000],
+    stageBounds: [0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000],
     runBounds: [100, 200, 500, 1000, 2000, 5000, 10_000, 20_000, 60_000, 300_000],
     /** Group commit: synced writes are collected for at most this long or this many. */
     commitDelay: 2,
@@ -127,6 +127,13 @@ export const limits = {
     largeBatch: 2000,
     /** Rows of a long range that are in memory at a time. */
     scanRows: 500,
+    /**
+     * Characters of devices' texts that are kept in memory for searches, about 140 a device; that are looked through at a
+     * stretch; and changes of a piece of them that are put in their places at once.
+     */
+    searchedText: 64 * 1024 * 1024,
+    searchStretch: 4 * 1024 * 1024,
+    searchChanges: 64,
     /** How often old records are looked for. */
     pruneInterval: hours(1),
     /** What is cleaned up at a time: attempts, and rows of counts. */

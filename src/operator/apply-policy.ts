@@ -1,7 +1,7 @@
 import { failure } from '../core/errors.ts';
-import type { Uuid } from '../core/ids.ts';
 import { limits } from '../core/limits.ts';
-import type { EnrollmentGroup, Hub, PolicyOrigin } from '../store/model.ts';
+import type { EnrollmentGroup, Hub } from '../store/model.ts';
+import { ownerOfRow } from '../store/taken-names.ts';
 import { carryOut, type OperatorDeps, type Outcome, type Plan } from './change.ts';
 import { differences } from './difference.ts';
 
@@ -15,7 +15,7 @@ export interface WrittenPolicy {
  * Puts the rows of the files into the store in place of those that files put there before; what operators made stays. One
  * write with one line in the audit log, none of either when nothing changes. The long lists of a group that is written no
  * more stay: they count again when it is back.
- * @throws FirstbootError operator.conflict when an id or name is an operator's already; service.store
+ * @throws FirstbootError operator.conflict when an id is an operator's already, or a name with the same owner; service.store
  */
 export function applyPolicy(
   deps: OperatorDeps,
@@ -44,18 +44,18 @@ export function applyPolicy(
   return carryOut(deps, decide, options);
 }
 
-interface Row {
-  readonly id: Uuid;
-  readonly name: string;
-  readonly source: PolicyOrigin;
-  readonly revision: number;
-}
-
-function changesOf<T extends Row>(kind: 'group' | 'hub', present: readonly T[], written: readonly T[]) {
+function changesOf<T extends EnrollmentGroup | Hub>(
+  kind: 'group' | 'hub',
+  present: readonly T[],
+  written: readonly T[],
+) {
   const known = new Map(present.map((row) => [row.id, row]));
   const operators = present.filter(({ source }) => source === 'operator');
   for (const row of written) {
-    const rival = operators.find(({ id, name }) => id === row.id || name === row.name);
+    // An owner does not see the names of others: what it calls its own is not in the way.
+    const rival = operators.find(
+      (other) => other.id === row.id || (other.name === row.name && ownerOfRow(other) === ownerOfRow(row)),
+    );
     if (rival) {
       const evidence = { [kind]: row.name, id: row.id, operatorRow: rival.name, operatorId: rival.id };
       const fix = `an operator made a ${kind} of this ${rival.id === row.id ? 'id' : 'name'}: give this one another, or delete that one (firstboot ${kind} delete ${rival.id})`;

@@ -2,10 +2,11 @@ import { parseUuid } from '../core/ids.ts';
 import { limits } from '../core/limits.ts';
 import { ownerNamed } from '../provision/owner.ts';
 import { placeInTime } from '../store/device-index.ts';
+import { deviceHasText } from '../store/device-texts.ts';
 import type { Device, DeviceState } from '../store/model.ts';
 import { type DeviceCount, type DeviceFacet, deviceFacets, type Store } from '../store/store.ts';
 import { deviceById, findGroup, findHub } from './find.ts';
-import { everyDevice, everyDeviceBy, everyDeviceByTime, listOf, type Page } from './scan.ts';
+import { everyDevice, everyDeviceBy, everyDeviceByText, everyDeviceByTime, listOf, type Page } from './scan.ts';
 import { normalSerial } from './selectors.ts';
 
 export interface DeviceFilter {
@@ -29,7 +30,8 @@ export interface DeviceFilter {
 
 /**
  * A page of devices; `next` is where the next one begins (`after`). It looks through limits.operator.rowsSearched devices at
- * most: it may be short, or empty, and have a next one. A whole key id, device id or serial number is looked up at once.
+ * most, of those that have the text when these are few: it may be short, or empty, and have a next one. A whole key id, device
+ * id or serial number is looked up at once.
  * @throws FirstbootError operator.not-found, operator.ambiguous (the group, the hub)
  */
 export async function listDevices(
@@ -41,27 +43,36 @@ export async function listDevices(
   const ofKind = (device: Device): boolean => facets.every(({ by, value }) => deviceFacets[by](device) === value);
   const named = after === undefined && text !== undefined ? await byWholeId(store, text) : undefined;
   if (named) return { rows: ofKind(named) ? [named] : [], next: undefined };
-  const part = text?.toLowerCase();
-  const fits = (device: Device): boolean =>
-    ofKind(device) && (part === undefined || textsOf(device).some((found) => found.toLowerCase().includes(part)));
+  const part = text?.toLowerCase() ?? '';
+  const fits = (device: Device): boolean => ofKind(device) && (part === '' || deviceHasText(device, part));
   const counts = await store.deviceCounts();
   const sizes = facets.map((facet) => ({ facet, size: sizeOf(counts, facet) })).toSorted((a, b) => a.size - b.size);
   const [smallest] = sizes;
   if (smallest?.size === 0) return { rows: [], next: undefined };
-  if (sort !== 'key') {
-    const few = smallest !== undefined && smallest.size <= limits.operator.rowsSearched;
-    const devices = few
-      ? newestOf(everyDeviceBy(store, smallest.facet), sort, after)
-      : everyDeviceByTime(store, sort, after);
-    const page = await listOf(devices, {
-      fits: ({ device }) => fits(device),
-      most: limit,
-      position: ({ cursor }) => cursor,
-    });
-    return { ...page, rows: page.rows.map(({ device }) => device) };
-  }
-  const devices = smallest ? everyDeviceBy(store, smallest.facet, after) : everyDevice(store, after);
-  return listOf(devices, { fits, most: limit, position: ({ keyId }) => keyId });
+  const few = smallest !== undefined && smallest.size <= limits.operator.rowsSearched;
+  const called = part !== '' && !few;
+  // Without a facet, and in order of key ids, it does not matter: the page is full soon, or there are no more.
+  const fewCalled = called && (smallest !== undefined || sort !== 'key') && (await haveFew(store, part));
+  const devices = (from?: string): AsyncIterable<Device> =>
+    fewCalled || (called && !smallest)
+      ? everyDeviceByText(store, part, from)
+      : facetOrAll(store, smallest?.facet, from);
+  if (sort === 'key') return listOf(devices(after), { fits, most: limit, position: ({ keyId }) => keyId });
+  const sorted = few || fewCalled ? newestOf(devices(), sort, after) : everyDeviceByTime(store, sort, after);
+  const page = await listOf(sorted, {
+    fits: ({ device }) => fits(device),
+    most: limit,
+    position: ({ cursor }) => cursor,
+  });
+  return { ...page, rows: page.rows.map(({ device }) => device) };
+}
+
+const facetOrAll = (store: Store, facet: Facet | undefined, after: string | undefined): AsyncIterable<Device> =>
+  facet ? everyDeviceBy(store, facet, after) : everyDevice(store, after);
+
+async function haveFew(store: Store, text: string): Promise<boolean> {
+  const most = limits.operator.rowsSearched;
+  return (await store.keyIdsByText({ text, limit: most + 1 })).length <= most;
 }
 
 /**
@@ -120,6 +131,3 @@ async function byWholeId(store: Store, text: string): Promise<Device | undefined
   const credential = serial === undefined ? undefined : await store.credential(serial);
   return credential && store.device(credential.keyId);
 }
-
-const textsOf = ({ keyId, deviceId, manufacturer, lastPeer }: Device): readonly string[] =>
-  [keyId, deviceId, manufacturer.subject, manufacturer.serial, lastPeer].filter((text) => text !== undefined);

@@ -17,7 +17,7 @@ import { differences } from './difference.ts';
 import { findGroup } from './find.ts';
 import { requireSignedLists } from './group-lists.ts';
 import { withKeptKeys } from './kept-keys.ts';
-import { requireNewName, requireNoDevice, requireOperatorManaged } from './policy-rows.ts';
+import { requireNewName, requireNoDevice, requireOperatorManaged, takenName } from './policy-rows.ts';
 import { everyAccessEntry } from './scan.ts';
 
 /**
@@ -40,7 +40,7 @@ export async function putGroup(
       const written = withOwnersUrls(withKeptKeys(group, known), known, undefined);
       const next: EnrollmentGroup = { ...written, source: 'operator', revision: known?.revision ?? 0 };
       requireRevision(next, revision);
-      requireNewName('group', next, await deps.store.groups.list(), create);
+      requireNewName('group', next, await deps.store.groups.list(), known);
       requireSignedLists(next);
       await requireHubs(deps.store, next);
       if (next.owner.id !== known?.owner.id) await requireNoDevice(deps.store, 'owner', next.owner);
@@ -53,7 +53,7 @@ export async function putGroup(
           owner: next.owner.name,
           ...(known && { changed: changed.map(({ field }) => field) }),
         },
-        changes: { groups: [next] },
+        changes: { groups: [next], names: takenName('groups', next, known) },
         effects: known
           ? changed.map(({ text }) => `group ${known.name}: ${text}`)
           : [`group ${next.name} is added as ${next.id}, owner ${next.owner.name}, admission ${next.admission}`],

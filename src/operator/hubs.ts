@@ -5,7 +5,7 @@ import type { Store } from '../store/store.ts';
 import { asStored, carryOut, type OperatorDeps, type Outcome, type RowOptions, requireRevision } from './change.ts';
 import { differences } from './difference.ts';
 import { findHub } from './find.ts';
-import { requireNewName, requireNoDevice, requireOperatorManaged } from './policy-rows.ts';
+import { requireNewName, requireNoDevice, requireOperatorManaged, takenName } from './policy-rows.ts';
 
 /**
  * Writes a hub: a new one, or a known one under its id.
@@ -25,14 +25,14 @@ export async function putHub(
       const next: Hub = { ...hub, source: 'operator', ownerId, revision: known?.revision ?? 0 };
       if (known) requireOperatorManaged('hub', known);
       requireRevision(next, revision);
-      requireNewName('hub', next, await deps.store.hubs.list(), create);
+      requireNewName('hub', next, await deps.store.hubs.list(), known);
       if (create) await requireNoDevice(deps.store, 'hub', next);
       const changed = known ? differences(known, next) : [];
       return {
         action: create ? 'hub.create' : 'hub.update',
         target: `hub ${next.id}`,
         detail: { name: next.name, ...(known && { changed: changed.map(({ field }) => field) }) },
-        changes: { hubs: [next] },
+        changes: { hubs: [next], names: takenName('hubs', next, known) },
         effects: known
           ? changed.map(({ text }) => `hub ${known.name}: ${text}`)
           : [`hub ${next.name} is added as ${next.id}, at ${next.gateways.join(', ')}`],

@@ -1,5 +1,5 @@
 import type { Credential } from '../store/model.ts';
-import type { Store } from '../store/store.ts';
+import type { ExpiryCount, Store } from '../store/store.ts';
 import type { GuardedStore } from './change.ts';
 import { pages, quickest, step } from './owner-pages.ts';
 import type { OwnerScope } from './owner-scope.ts';
@@ -49,10 +49,11 @@ export function ownCredentials(scope: OwnerScope): CredentialReads {
       });
       return { ...page, rows: page.rows.map(({ credential }) => credential) };
     },
-    // By group, as the counts are kept: also those of its devices that have gone to another owner, until they have run out.
     expiryCounts: async (range) => {
       const groups = new Set((await scope.groups.list()).map(({ id }) => id));
-      return (await whole.expiryCounts(range)).filter(({ groupId }) => groups.has(groupId));
+      const isOwn = ({ ownerId, groupId }: ExpiryCount): boolean =>
+        ownerId === undefined ? groups.has(groupId) : ownerId === scope.ownerId;
+      return (await whole.expiryCounts(range)).filter(isOwn);
     },
     lastCrlNumber: (issuerKeyId) => whole.lastCrlNumber(issuerKeyId),
   };

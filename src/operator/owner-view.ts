@@ -54,6 +54,7 @@ export function ownerView(whole: Store, ownerId: Uuid, rights: OwnerRights = {})
     prune: () => notForOperators('prune'),
     addStatistics: () => notForOperators('addStatistics'),
     appendEvents: () => notForOperators('appendEvents'),
+    untoldAudit: () => notForOperators('untoldAudit'),
     commitDeliveries: () => notForOperators('commitDeliveries'),
     keptAnswer: () => notForOperators('keptAnswer'),
     keepAnswer: () => notForOperators('keepAnswer'),
@@ -71,14 +72,16 @@ const ownAccess = ({ whole, groups }: OwnerScope): Pick<Store, 'findAccess' | 'h
 
 type EventReads = Pick<
   Store,
-  'events' | 'oldestEvent' | 'webhookCursor' | 'deliveries' | 'deliveryCounts' | 'lastDeliveryError'
+  'events' | 'oldestEvent' | 'removedEvent' | 'webhookCursor' | 'deliveries' | 'deliveryCounts' | 'lastDeliveryError'
 >;
 
 function ownEvents(scope: OwnerScope): EventReads {
   const { whole, ownerId } = scope;
-  const events: Store['events'] = ({ after, limit }) => {
-    const from = after === undefined ? {} : { after };
-    const read = (behind: { readonly after?: string }) => whole.events({ ...from, ...behind, limit: step });
+  const events: Store['events'] = ({ limit, ...range }) => {
+    const read = ({ after }: { readonly after?: string }) => {
+      const further = after === undefined ? {} : { [range.newest ? 'before' : 'after']: after };
+      return whole.events({ ...range, ...further, limit: step });
+    };
     return quickest(limit, [
       pages(
         read,
@@ -90,6 +93,7 @@ function ownEvents(scope: OwnerScope): EventReads {
   return {
     events,
     oldestEvent: async () => (await events({ limit: 1 }))[0],
+    removedEvent: () => whole.removedEvent(),
     webhookCursor: async (webhookId) => {
       await scope.requireWebhook(webhookId);
       return whole.webhookCursor(webhookId);

@@ -48,12 +48,13 @@ export async function requireOwnChanges(scope: OwnerScope, changes: StoreChanges
   for (const id of groups) if (!(await scope.groups.get(id))) throw absent('group', id);
 }
 
-/** What is written then: with whose the URLs of groups are. */
+/** What is written then: with whose the URLs of groups are, and with names that others may have, too. */
 export async function markedChanges<T extends StoreChanges>({ whole, ownerId }: OwnerScope, changes: T): Promise<T> {
-  const { groups } = changes;
-  if (!groups?.length) return changes;
+  const { groups, names = [] } = changes;
+  const own = { ...changes, names: names.map((name) => ({ ...name, ownerId })) };
+  if (!groups?.length) return own;
   const present = new Map((await whole.groups.list()).map((group) => [group.id, group]));
-  return { ...changes, groups: groups.map((group) => withOwnersUrls(group, present.get(group.id), ownerId)) };
+  return { ...own, groups: groups.map((group) => withOwnersUrls(group, present.get(group.id), ownerId)) };
 }
 
 async function requireFree(scope: OwnerScope, deviceId: Uuid, keyId: Uuid): Promise<void> {
@@ -121,7 +122,7 @@ async function requireOwnRows(scope: OwnerScope, changes: StoreChanges): Promise
   await requireOwn(scope, 'hub', hubs, { rows: changes.hubs, deleted: changes.deletedHubs });
   await requireOwn(scope, 'webhook', webhooks, { rows: changes.webhooks, deleted: changes.deletedWebhooks });
   await requireOwn(scope, 'token', tokens, { rows: changes.tokens, deleted: changes.deletedTokens });
-  for (const id of new Set(changes.deliveries?.map(({ webhookId }) => webhookId))) await scope.requireWebhook(id);
+  for (const id of new Set(changes.revived?.map(({ webhookId }) => webhookId))) await scope.requireWebhook(id);
   for (const hub of changes.hubs ?? []) {
     const present = await hubs.get(hub.id);
     requireOwnSecret(scope, hub, present);

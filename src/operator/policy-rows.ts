@@ -1,7 +1,7 @@
 import { failure } from '../core/errors.ts';
 import { nilUuid, type Uuid } from '../core/ids.ts';
 import type { PolicyOrigin } from '../store/model.ts';
-import type { Store } from '../store/store.ts';
+import type { Store, TakenName } from '../store/store.ts';
 import { isPrintable } from './selectors.ts';
 
 type Kind = 'group' | 'hub';
@@ -17,27 +17,36 @@ export function requireOperatorManaged(
 }
 
 /**
- * That the name can be shown, no other row has it, and, for a new one, none has the id.
+ * That the name can be shown and, when the row takes it with this, no other one has it; and that none has the id of a new one. Of a
+ * row that keeps its name another owner, who does not see it, may have taken the same one since.
+ * @param known what is there of the row; undefined: it is new
  * @throws FirstbootError operator.conflict, operator.input
  */
 export function requireNewName(
   kind: Kind,
   { id, name }: { readonly id: Uuid; readonly name: string },
   rows: readonly { readonly id: Uuid; readonly name: string }[],
-  create: boolean,
+  known: { readonly name: string } | undefined,
 ): void {
   if (!isPrintable(name)) {
     throw failure('operator.input', { field: 'name', [kind]: id }, 'write one line, without control characters');
   }
-  const sameId = create ? rows.find((row) => row.id === id) : undefined;
+  const sameId = known === undefined ? rows.find((row) => row.id === id) : undefined;
   if (sameId) {
     throw failure('operator.conflict', { [kind]: sameId.name, id }, `there is a ${kind} of this id: update that one`);
   }
-  const namesake = rows.find((row) => row.id !== id && row.name === name);
+  const namesake = known?.name === name ? undefined : rows.find((row) => row.id !== id && row.name === name);
   if (namesake) {
     throw failure('operator.conflict', { [kind]: name, id: namesake.id }, `another ${kind} has this name: choose one`);
   }
 }
+
+/** What a write of a row says of its name, so that of two who take the same one at once one gets it. */
+export const takenName = (
+  of: TakenName['of'],
+  { id, name }: { readonly id: Uuid; readonly name: string },
+  known: { readonly name: string } | undefined,
+): readonly TakenName[] => (known?.name === name ? [] : [{ of, id, name }]);
 
 /**
  * That no device has the id of a hub or an owner as its own: it would be kept out, and its certificate would speak in their name.

@@ -30,6 +30,16 @@ export async function* everyDeviceBy(
   yield* paged(read, ({ keyId }) => keyId, after);
 }
 
+/** Every device with a text in one of its own, in order of key id. */
+export async function* everyDeviceByText(store: Store, text: string, after?: string): AsyncGenerator<Device> {
+  const read = (from: string | undefined, limit: number) =>
+    store.keyIdsByText({ text, ...(from !== undefined && { after: from }), limit });
+  for await (const keyId of paged(read, (last) => last, after)) {
+    const device = await store.device(keyId);
+    if (device) yield device;
+  }
+}
+
 /** Every device with where it stands, the one last seen or first stored last in front. */
 export async function* everyDeviceByTime(
   store: Store,

@@ -39,7 +39,7 @@ export async function createToken(
         action: 'token.create',
         target: `token ${id}`,
         detail: { name, role, ownerId, expiresAt },
-        changes: { tokens: [row] },
+        changes: { tokens: [row], names: [{ of: 'tokens', id, name }] },
         effects: [effectOf(row)],
         result: listed(row),
       };

@@ -4,18 +4,20 @@ import { limits } from '../core/limits.ts';
 import type { AccessLists } from './access-lists.ts';
 import type { AuditLog } from './audit-log.ts';
 import { Counters } from './counters.ts';
+import type { OwnedCredential } from './credential-index.ts';
 import type { CredentialRecords } from './credential-records.ts';
 import type { DeliveryLog } from './delivery-log.ts';
-import type { DeviceIndex } from './device-index.ts';
 import type { DeviceRecords } from './device-records.ts';
 import { keys, put, type WriteOp } from './medium.ts';
-import type { ApiToken, AuditEntry, EnrollmentGroup, Hub, Webhook } from './model.ts';
+import type { ApiToken, EnrollmentGroup, Hub, Webhook } from './model.ts';
 import type { Rows } from './rows.ts';
-import type { StoreChanges } from './store.ts';
+import type { AuditNews, StoreChanges } from './store.ts';
 import type { MemoryTable, TableWrites } from './tables.ts';
+import { TakenNames } from './taken-names.ts';
+import { subjectsOf, type UntoldAudit } from './untold.ts';
 
-/** Told of each line of the audit log once it is written, with the changes that it is about. */
-export type AuditListener = (entry: AuditEntry, changes: StoreChanges) => void;
+/** Told of each line of the audit log once it is written. */
+export type AuditListener = (line: AuditNews) => void;
 
 export interface CommitsDeps {
   readonly rows: Rows;
@@ -26,9 +28,9 @@ export interface CommitsDeps {
   readonly deliveries: DeliveryLog;
   readonly lists: AccessLists;
   readonly devices: DeviceRecords;
-  readonly deviceIndex: DeviceIndex;
   readonly credentials: CredentialRecords;
   readonly auditLog: AuditLog;
+  readonly untold: UntoldAudit;
   readonly onAudit?: AuditListener;
 }
 
@@ -37,19 +39,21 @@ export class Commits {
   private readonly parts: CommitsDeps;
   /** Large ones wait for each other. */
   private readonly large = new InTurn();
+  private readonly names: TakenNames;
 
   constructor(parts: CommitsDeps) {
     this.parts = parts;
+    this.names = new TakenNames(parts);
   }
 
   commit(changes: StoreChanges): Promise<boolean> {
     const { access = [], deletedAccess = [] } = changes;
     const { lists } = this.parts;
     if (sizeOf(changes) <= piece) {
-      return this.commitNow(changes, [...lists.additions(access), ...lists.deletions(deletedAccess)]);
+      return this.decide(changes, [...lists.additions(access), ...lists.deletions(deletedAccess)]);
     }
     return this.large.do(async () =>
-      this.commitNow(changes, [
+      this.decide(changes, [
         ...(await inPieces(access, (some) => lists.additions(some))),
         ...(await inPieces(deletedAccess, (some) => lists.deletions(some))),
       ]),
@@ -62,10 +66,19 @@ export class Commits {
   }
 
   /** @param access what to write for the access lists, which need no decision */
-  private async commitNow(changes: StoreChanges, access: readonly WriteOp[]): Promise<boolean> {
+  private decide(changes: StoreChanges, access: readonly WriteOp[]): Promise<boolean> {
+    const { credentials } = this.parts;
+    return credentials.withMoving(changes.devices ?? [], (moving) => this.commitNow(changes, access, moving));
+  }
+
+  private async commitNow(
+    changes: StoreChanges,
+    access: readonly WriteOp[],
+    moving: readonly OwnedCredential[],
+  ): Promise<boolean> {
     const { groups = [], deletedGroups = [], hubs = [], deletedHubs = [], claims = [], audit } = changes;
     const { webhooks = [], deletedWebhooks = [] } = changes;
-    const { rows, devices, credentials, deviceIndex, auditLog, lists, deliveries, onAudit } = this.parts;
+    const { rows, devices, credentials, auditLog, untold, lists, deliveries, onAudit } = this.parts;
     const counters = new Counters(rows);
     const groupChange = this.parts.groups.change(groups, deletedGroups);
     const hubChange = this.parts.hubs.change(hubs, deletedHubs);
@@ -73,40 +86,44 @@ export class Commits {
     const tokenChange = this.tokenChange(changes);
     const decided = [
       devices.changes(changes.devices ?? [], counters),
-      credentials.additions(changes.newCredentials ?? [], counters),
-      credentials.changes(changes.credentials ?? [], counters),
+      credentials.additions(changes.newCredentials ?? [], counters, changes.devices),
+      credentials.changes(changes.credentials ?? [], counters, moving),
       groupChange?.ops,
       hubChange?.ops,
       webhookChange?.ops,
-      deliveries.additions(changes.deliveries ?? []),
+      deliveries.revivals(changes.revived ?? []),
       tokenChange?.ops,
     ];
-    if (decided.includes(undefined)) {
+    const letGo = decided.includes(undefined) ? undefined : this.names.take(changes.names ?? []);
+    if (!letGo) {
       // Who decides again looks at what is written, and shall find what was first.
       await rows.ended();
       return false;
     }
     const line = audit && auditLog.addition(audit);
+    const news = line && { entry: line.entry, about: subjectsOf(changes) };
     const ops = [
       ...decided.flatMap((some) => some ?? []),
       ...counters.writes(),
       ...claims.map(({ deviceId, keyId }) => put(keys.claim(deviceId), keyId)),
       ...access,
       ...(line?.ops ?? []),
+      ...(news ? [untold.addition(news)] : []),
     ];
     try {
-      if (ops.length > 0) await rows.write(ops, true);
+      if (ops.length > 0)
+        await devices.followed(changes.devices ?? [], rows.write(ops, true), changes.devices !== undefined);
+      groupChange?.follow();
+      hubChange?.follow();
+      webhookChange?.follow();
+      tokenChange?.follow();
     } finally {
-      if (changes.devices) deviceIndex.changed();
-      deliveries.changed(changes.deliveries ?? []);
+      letGo();
+      deliveries.changed(changes.revived ?? []);
     }
-    groupChange?.follow();
-    hubChange?.follow();
-    webhookChange?.follow();
-    tokenChange?.follow();
     for (const id of deletedWebhooks) await deliveries.forget(id, []);
     lists.follow(changes.access ?? [], changes.deletedAccess ?? []);
-    if (line) onAudit?.(line.entry, changes);
+    if (news) onAudit?.(news);
     return true;
   }
 

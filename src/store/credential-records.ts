@@ -1,14 +1,17 @@
-import { days, type Millis } from '../core/clock.ts';
+import type { Millis } from '../core/clock.ts';
 import type { Uuid } from '../core/ids.ts';
 import { Counters } from './counters.ts';
-import { del, keys, lastPart, padded, put, under, type WriteOp } from './medium.ts';
-import type { Credential } from './model.ts';
+import { indexChange, type OwnedCredential, startOfDay } from './credential-index.ts';
+import { keys, lastPart, padded, put, under, type WriteOp } from './medium.ts';
+import type { Credential, Device } from './model.ts';
 import { parse, type Rows } from './rows.ts';
-import type { Store } from './store.ts';
+import { ownerIdOf, type Store } from './store.ts';
 
 /** Issued certificates: by serial, by device, and by issuing authority those that are revoked. */
 export class CredentialRecords {
   private readonly rows: Rows;
+  /** Devices whose credentials are being read, and whether some of theirs were written meanwhile. */
+  private readonly watches = new Set<{ readonly devices: readonly Device[]; written: boolean }>();
 
   constructor(rows: Rows) {
     this.rows = rows;
@@ -71,8 +74,8 @@ export class CredentialRecords {
     const day = startOfDay(Math.max(0, since));
     const range = { after: `${kind}!${padded(day)}`, before: `${kind}!${padded(Math.max(0, until))}` };
     return (await this.rows.rows(range)).map(([key, count]) => {
-      const [, at, groupId = '', issuerKeyId = ''] = key.split('!');
-      return { day: Number(at), groupId, issuerKeyId, count: Number(count) };
+      const [, at, groupId = '', issuerKeyId = '', ownerId = ''] = key.split('!');
+      return { day: Number(at), groupId, issuerKeyId, ownerId: ownerId || undefined, count: Number(count) };
     });
   }
 
@@ -91,13 +94,53 @@ export class CredentialRecords {
     return Number((await this.rows.read(keys.crlNumber(issuerKeyId))) ?? 0);
   }
 
-  /** What to write for new ones; undefined when a serial number is taken. */
-  additions(credentials: readonly Credential[], counters: Counters): readonly WriteOp[] | undefined {
+  /**
+   * For a decision about `devices`: those of their credentials that are counted for another owner from then on. `decide` is called
+   * at once when there are none, and in any case before anything else is written of them.
+   */
+  async withMoving<T>(
+    devices: readonly Device[],
+    decide: (moving: readonly OwnedCredential[]) => Promise<T>,
+  ): Promise<T> {
+    for (;;) {
+      const moving = devices.filter((device) => {
+        const ownerId = this.ownerOf(device.keyId);
+        return ownerId !== undefined && ownerId !== ownerIdOf(device);
+      });
+      if (moving.length === 0) return decide([]);
+      const watch = { devices: moving, written: false };
+      this.watches.add(watch);
+      try {
+        // What is on its way already is read, too.
+        await this.rows.ended();
+        const found: OwnedCredential[] = [];
+        for (const device of moving) {
+          const ownerId = ownerIdOf(device);
+          for (const credential of await this.of(device.keyId)) found.push({ credential, ownerId });
+        }
+        if (!watch.written) return decide(found);
+      } finally {
+        this.watches.delete(watch);
+      }
+    }
+  }
+
+  /** What to write for new ones; undefined when a serial number is taken. @param devices that are written with them */
+  additions(
+    credentials: readonly Credential[],
+    counters: Counters,
+    devices: readonly Device[] = [],
+  ): readonly WriteOp[] | undefined {
     const serials = new Set(credentials.map(({ serial }) => serial));
     if (serials.size < credentials.length) return undefined;
     if (credentials.some(({ serial }) => this.latest(serial) !== undefined)) return undefined;
+    this.note(credentials);
     return [
-      ...credentials.flatMap((credential) => [row(credential), ...indexChange(undefined, credential, counters)]),
+      ...credentials.flatMap((credential) => {
+        const device = devices.find(({ keyId }) => keyId === credential.keyId);
+        const after = { credential, ownerId: device ? ownerIdOf(device) : this.ownerOf(credential.keyId) };
+        return [row(credential), ...indexChange(undefined, after, counters)];
+      }),
       ...this.turns(credentials.filter(({ revoked }) => revoked !== undefined)),
     ];
   }
@@ -105,21 +148,50 @@ export class CredentialRecords {
   /**
    * What to write for known ones that change; undefined when one is not known, or its revocation is final (all reasons but
    * certificateHold are, RFC 5280 §5.3.1) and would be lost.
+   * @param moving as `withMoving` found them
    */
-  changes(credentials: readonly Credential[], counters: Counters): readonly WriteOp[] | undefined {
-    const ops: WriteOp[] = [];
+  changes(
+    credentials: readonly Credential[],
+    counters: Counters,
+    moving: readonly OwnedCredential[] = [],
+  ): readonly WriteOp[] | undefined {
     const turned: Credential[] = [];
-    // One that comes twice is changed twice.
-    const changed = new Map<string, Credential>();
+    const owners = new Map(moving.map(({ credential, ownerId }) => [credential.serial, ownerId]));
+    // One that comes twice is judged twice, and written as it is in the end.
+    const changed = new Map(moving.map(({ credential }) => [credential.serial, credential]));
     for (const credential of credentials) {
       const { serial } = credential;
       const before = changed.get(serial) ?? this.latest(serial);
       if (!before || (isFinal(before) && !isFinal(credential))) return undefined;
       if (!sameRevocation(before, credential)) turned.push(credential);
-      ops.push(row(credential), ...indexChange(before, credential, counters));
       changed.set(serial, credential);
     }
+    this.note([...changed.values()]);
+    const ops = [...changed.values()].flatMap((credential) => {
+      const before = this.counted(credential.serial);
+      const ownerId = owners.get(credential.serial) ?? before?.ownerId;
+      return [row(credential), ...indexChange(before, { credential, ownerId }, counters)];
+    });
     return [...ops, ...this.turns(turned)];
+  }
+
+  private note(credentials: readonly Credential[]): void {
+    for (const watch of this.watches) {
+      watch.written ||= credentials.some((one) => watch.devices.some(({ keyId }) => keyId === one.keyId));
+    }
+  }
+
+  private ownerOf(keyId: Uuid): Uuid | undefined {
+    const device = parse<Device>(this.rows.latest(keys.device(keyId)));
+    return device && ownerIdOf(device);
+  }
+
+  /** One as it will be, and for whom it is counted. */
+  private counted(serial: string): OwnedCredential | undefined {
+    const credential = this.latest(serial);
+    if (!credential) return undefined;
+    const ownerId = this.rows.latest(keys.credentialOf(credential.keyId, credential.issuedAt, serial));
+    return { credential, ownerId: ownerId || undefined };
   }
 
   private turns(credentials: readonly Credential[]): WriteOp[] {
@@ -145,29 +217,3 @@ const sameRevocation = ({ revoked: a }: Credential, { revoked: b }: Credential):
   a?.at === b?.at && a?.reason === b?.reason;
 
 const row = (credential: Credential): WriteOp => put(keys.credential(credential.serial), JSON.stringify(credential));
-
-/** What to write beside one that changes: only what changes for the indexes, too. */
-function indexChange(before: Credential | undefined, after: Credential, counters: Counters): readonly WriteOp[] {
-  if (before) counters.add(expiryKey(before), -1);
-  counters.add(expiryKey(after), 1);
-  const [gone, come] = [before ? credentialIndex(before) : [], credentialIndex(after)];
-  return [
-    ...gone.filter(([key]) => !come.some(([kept]) => kept === key)).map(([key]) => del(key)),
-    ...come.filter(([key]) => !gone.some(([kept]) => kept === key)).map((entry) => put(...entry)),
-  ];
-}
-
-/** Under which keys the indexes have a credential, and with which values. */
-export const credentialIndex = (credential: Credential): readonly (readonly [key: string, value: string])[] => {
-  const { serial, keyId, issuedAt, issuerKeyId, notAfter, revoked } = credential;
-  return [
-    [keys.credentialOf(keyId, issuedAt, serial), ''],
-    revoked ? [keys.revoked(issuerKeyId, serial), String(notAfter)] : [keys.expires(notAfter, serial), ''],
-  ];
-};
-
-/** The counter of credentials that end like this one, revoked or not like it. */
-export const expiryKey = ({ notAfter, groupId, issuerKeyId, revoked }: Credential): string =>
-  (revoked ? keys.revokedCount : keys.expiryCount)(startOfDay(notAfter), groupId, issuerKeyId);
-
-const startOfDay = (at: Millis): Millis => Math.floor(at / days(1)) * days(1);

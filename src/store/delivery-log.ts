@@ -25,8 +25,8 @@ export class DeliveryLog {
   }
 
   async commit({ webhookId, cursor, put: changed = [], remove = [] }: DeliveryChange): Promise<void> {
-    const added = this.known(webhookId) ? this.additions(changed) : undefined;
-    if (added === undefined) return;
+    if (!this.known(webhookId)) return;
+    const added = this.additions(changed);
     const gone = remove.flatMap((id) => placesOf(webhookId, id)).map((key) => del(key));
     const moved = cursor === undefined ? [] : [put(keys.webhookCursor(webhookId), cursor)];
     // In order: what is put stays, whatever is removed with it.
@@ -35,14 +35,23 @@ export class DeliveryLog {
     else if (moved.length > 0) await this.rows.write(moved, true);
   }
 
-  /** Has to be told when `additions` are written. */
+  /** Has to be told when `revivals` are written. */
   changed(deliveries: readonly Delivery[]): void {
     for (const { webhookId } of deliveries) this.errors.delete(webhookId);
   }
 
-  /** What to write for deliveries that are new, or take the place of others; undefined when a webhook is not there (any more). */
-  additions(deliveries: readonly Delivery[]): readonly WriteOp[] | undefined {
-    if (![...new Set(deliveries.map(({ webhookId }) => webhookId))].every((id) => this.known(id))) return undefined;
+  /**
+   * What to write for dead letters that are tried again; undefined when one is none (any more): of two who try it again at
+   * once, only the first does.
+   */
+  revivals(deliveries: readonly Delivery[]): readonly WriteOp[] | undefined {
+    const isDead = ({ webhookId, event }: Delivery): boolean =>
+      this.known(webhookId) && this.rows.latest(keys.deadLetter(webhookId, placeOf(event.id))) !== undefined;
+    return deliveries.every(isDead) ? this.additions(deliveries) : undefined;
+  }
+
+  /** What to write for deliveries that are new, or take the place of others. */
+  private additions(deliveries: readonly Delivery[]): readonly WriteOp[] {
     return deliveries.flatMap((delivery) => {
       const { webhookId, event, dueAt } = delivery;
       const key = (dueAt === undefined ? keys.deadLetter : keys.delivery)(webhookId, placeOf(event.id));

@@ -9,6 +9,7 @@ import { CredentialRecords } from './credential-records.ts';
 import { DeliveryLog } from './delivery-log.ts';
 import { DeviceIndex } from './device-index.ts';
 import { DeviceRecords } from './device-records.ts';
+import { DeviceTexts } from './device-texts.ts';
 import { EventLog } from './event-log.ts';
 import { KeptAnswers } from './kept-answers.ts';
 import type { ApiToken, EnrollmentGroup, FetchedCrl, Hub, Webhook } from './model.ts';
@@ -18,6 +19,7 @@ import { beginStore } from './schema.ts';
 import { StatisticsLog } from './statistics-log.ts';
 import type { Store, Table } from './store.ts';
 import { MemoryTable } from './tables.ts';
+import { UntoldAudit } from './untold.ts';
 
 export interface EmbeddedStoreDeps {
   readonly rows: Rows;
@@ -46,9 +48,11 @@ export async function openEmbeddedStore(deps: EmbeddedStoreDeps): Promise<Store>
   const tokens = await MemoryTable.open<ApiToken>(rows, 'token');
   const lists = await AccessLists.open(rows);
   const deviceIndex = new DeviceIndex(rows);
-  const devices = new DeviceRecords(rows, deviceIndex);
+  const deviceTexts = new DeviceTexts(rows);
   const credentials = new CredentialRecords(rows);
+  const devices = new DeviceRecords(rows, deviceIndex, deviceTexts, credentials);
   const auditLog = new AuditLog(rows);
+  const untold = new UntoldAudit(rows);
   const attempts = new AttemptLog(rows, retention, epoch);
   const refusals = new RefusalLog(rows);
   const statistics = new StatisticsLog(rows);
@@ -64,9 +68,9 @@ export async function openEmbeddedStore(deps: EmbeddedStoreDeps): Promise<Store>
     deliveries,
     lists,
     devices,
-    deviceIndex,
     credentials,
     auditLog,
+    untold,
   });
 
   const prune = async (now: Millis): Promise<boolean> => {
@@ -107,6 +111,7 @@ export async function openEmbeddedStore(deps: EmbeddedStoreDeps): Promise<Store>
     deviceIdsFrom: (prefix, limit) => devices.idsFrom(prefix, limit),
     devicesBy: (page) => deviceIndex.by(page),
     devicesByTime: (page) => deviceIndex.byTime(page),
+    keyIdsByText: (page) => deviceTexts.find(page),
     deviceCounts: () => deviceIndex.counts(),
 
     addCredential: (credential) => credentials.add(credential),
@@ -136,9 +141,11 @@ export async function openEmbeddedStore(deps: EmbeddedStoreDeps): Promise<Store>
 
     addStatistics: (added) => statistics.add(added),
     statistics: (range) => statistics.range(range),
-    appendEvents: (added) => events.append(added),
+    appendEvents: (added, told = []) => events.append(added, untold.removals(told)),
     events: (page) => events.page(page),
     oldestEvent: () => events.oldest(),
+    removedEvent: () => events.removed(),
+    untoldAudit: (page) => untold.page(page),
     webhookCursor: (webhookId) => deliveries.cursor(webhookId),
     commitDeliveries: (change) => deliveries.commit(change),
     deliveries: (page) => deliveries.page(page),

@@ -120,9 +120,20 @@ async function sync(path: string): Promise<void> {
 
 function folderFault(folder: string, error: unknown): FirstbootError {
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
-  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : 'unknown';
+  const code = cause instanceof Error && 'code' in cause ? (systemCode(cause) ?? String(cause.code)) : 'unknown';
   return failure('service.store', { folder, code }, remedies[code] ?? 'choose a folder that can be written', error);
 }
+
+/** What the system said, which LevelDB tells in words alone. */
+const systemCode = ({ message }: Error): string | undefined =>
+  Object.entries(systemWords).find(([words]) => message.includes(words))?.[1];
+
+const systemWords: Readonly<Record<string, string>> = {
+  'No space left on device': 'ENOSPC',
+  'Disk quota exceeded': 'EDQUOT',
+  'File too large': 'EFBIG',
+  'Read-only file system': 'EROFS',
+};
 
 const remedies: Readonly<Record<string, string>> = {
   LEVEL_LOCKED: 'another firstboot is using this folder; stop it, or give this one a folder of its own',

@@ -55,17 +55,17 @@ export const keys = {
   /** -> key id */
   claim: (deviceId: string) => `claim!${deviceId}`,
   credential: (serial: string) => `credential!${serial}`,
-  /** -> nothing: an index, oldest first. */
+  /** -> the owner for whom it is counted, or nothing: an index, oldest first. */
   credentialOf: (keyId: string, issuedAt: number, serial: string) =>
     `credential-of!${keyId}!${padded(issuedAt)}!${serial}`,
   /** -> nothing: an index of those that are not revoked, in order of notAfter. */
   expires: (notAfter: number, serial: string) => `expires!${padded(notAfter)}!${serial}`,
   /** -> how many of those end on a day. */
-  expiryCount: (day: number, groupId: string, issuerKeyId: string) =>
-    `expiry-count!${padded(day)}!${groupId}!${issuerKeyId}`,
+  expiryCount: (day: number, groupId: string, issuerKeyId: string, ownerId: string) =>
+    `expiry-count!${padded(day)}!${groupId}!${issuerKeyId}!${ownerId}`,
   /** -> how many that are revoked end on a day. */
-  revokedCount: (day: number, groupId: string, issuerKeyId: string) =>
-    `revoked-count!${padded(day)}!${groupId}!${issuerKeyId}`,
+  revokedCount: (day: number, groupId: string, issuerKeyId: string, ownerId: string) =>
+    `revoked-count!${padded(day)}!${groupId}!${issuerKeyId}!${ownerId}`,
   /** -> notAfter: an index. */
   revoked: (issuerKeyId: string, serial: string) => `revoked!${issuerKeyId}!${serial}`,
   /** -> how often its revocations have changed. */
@@ -76,6 +76,8 @@ export const keys = {
   /** -> the subject: those of an access list that hold a `*`, which are kept in memory. */
   accessPattern: (groupId: string, accessKey: string) => `access-pattern!${groupId}!${ordered(accessKey)}`,
   audit: (seq: number) => `audit!${padded(seq)}`,
+  /** -> what a line of the audit log is about, until events that tell of it are written. */
+  untold: (seq: number) => `untold!${padded(seq)}`,
   /** -> seq and hash of the last line */
   auditHead: 'meta!audit-head',
   refusals: (hour: number, code: string) => `refusals!${padded(hour)}!${code}`,
@@ -96,6 +98,8 @@ export const keys = {
   /** `place` sorts as the events happened. */
   event: (place: string) => `event!${place}`,
   eventCount: 'meta!event-count',
+  /** -> place of the last one that was removed. */
+  eventsRemoved: 'meta!events-removed',
   /** -> id of the last event that a webhook was told of. */
   webhookCursor: (webhookId: string) => `webhook-cursor!${webhookId}`,
   delivery: (webhookId: string, place: string) => `delivery!${webhookId}!${place}`,

@@ -56,6 +56,13 @@ export interface Device {
   readonly alarms: readonly DeviceAlarm[];
   /** The record that goes on for this one: its device got another manufacturer key. */
   readonly successor: Uuid | undefined;
+  /**
+   * Its record was deleted, and it has not come since. Records are what programs that were written for plgd see of devices:
+   * nothing else goes with one. Missing otherwise.
+   */
+  readonly recordDeletedAt?: Millis | undefined;
+  /** When it came first after that: the record that there is now begins then. Missing: it begins with the device. */
+  readonly recordSince?: Millis | undefined;
   readonly createdAt: Millis;
   readonly updatedAt: Millis;
   /** Counts writes; a write names the revision it was made from. 0 = not stored yet. */
@@ -144,6 +151,8 @@ export type AttemptEntry = { readonly at: Millis } & (
       readonly result: 'ok' | 'refused';
       readonly facts: Evidence;
       readonly refusal?: Refusal;
+      /** Missing: nobody measured it (confirm; older records). */
+      readonly took?: StageTook;
     }
   | {
       readonly type: 'exchange';
@@ -170,6 +179,12 @@ export type AttemptEntry = { readonly at: Millis } & (
       readonly ownerId?: Uuid;
     }
 );
+
+/** The own time of a stage, ms with fractions: its work began so long `after` the question (the entry's `at`), and lasted `ms`. */
+export interface StageTook {
+  readonly after: Millis;
+  readonly ms: Millis;
+}
 
 export type Stage = (typeof stages)[number];
 
@@ -245,7 +260,7 @@ export interface Statistics {
   readonly codes: Readonly<Partial<Record<ErrorCode, number>>>;
   readonly bytesIn: number;
   readonly bytesOut: number;
-  /** Time the service took over a stage, counted by the bounds limits.store.stageBounds (ms); the last count is of what took longer. */
+  /** Time the service took for a stage, counted by the bounds limits.store.stageBounds (ms); the last count is of what took longer. */
   readonly stages: Readonly<Partial<Record<Stage | 'handshake', readonly number[]>>>;
   /** From the first session of a first boot to its last answer, by the bounds limits.store.runBounds (ms). */
   readonly runs: readonly number[];

@@ -36,6 +36,8 @@ export interface EnrollmentGroup {
   readonly acl: readonly AceTemplate[] | undefined;
   /** Master of the keys with which owners reach their devices, base64 of 16 to 64 bytes; each device gets one derived from it. */
   readonly ownerPsk: string | undefined;
+  /** It is no master: its first 16 bytes are the key, one for all devices. Missing, as in old rows: false. */
+  readonly ownerPskShared?: boolean | undefined;
   /** Delivered beside the cloud configuration, under a key that plgd's client ignores. */
   readonly payload: JsonObject | undefined;
   /**

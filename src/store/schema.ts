@@ -5,10 +5,14 @@ import { certificateInPem } from '../pki/certificate.ts';
 import type { ClosedRow } from './attempt-index.ts';
 import { keys, put, under, type WriteOp } from './medium.ts';
 import type { Credential, Device, EnrollmentGroup, Hub } from './model.ts';
-import { rebuildIndexes } from './rebuild.ts';
+import { rebuildCredentialIndexes, rebuildIndexes } from './rebuild.ts';
 import { parse, type Rows } from './rows.ts';
+import type { Counted } from './statistics-sum.ts';
 
-const schemaVersion = '3';
+const schemaVersion = '4';
+
+/** Those that can be brought to it. */
+const older = ['1', '2', '3'] as const;
 
 /**
  * Checks whose data this is, brings it to the present schema and counts the opening.
@@ -20,7 +24,8 @@ export async function beginStore(rows: Rows, folder: string): Promise<number> {
   if (schema === undefined && (await rows.keys({ after: '', before: '\uffff', limit: 1 })).length > 0) {
     throw failure('service.store', { folder }, 'the folder holds a database of another program; choose an empty one');
   }
-  if (schema === '1' || schema === '2') await renew(rows, schema);
+  const from = older.find((version) => version === schema);
+  if (from !== undefined) await renew(rows, from);
   else if (schema !== undefined && schema !== schemaVersion) {
     const fix = 'a newer firstboot wrote this store; run that version, or use another folder';
     throw failure('service.store', { folder, schema, known: schemaVersion }, fix);
@@ -34,7 +39,15 @@ export async function beginStore(rows: Rows, folder: string): Promise<number> {
  * Gives every record what the present schema has beside it. A record that is through already stays as it is, and the number of
  * the schema is written last: a process that is killed in the middle leaves the rest to the next one.
  */
-async function renew(rows: Rows, schema: '1' | '2'): Promise<void> {
+async function renew(rows: Rows, schema: (typeof older)[number]): Promise<void> {
+  await rewrite(rows, 'statistics', finer);
+  if (schema === '3') return rebuildCredentialIndexes(rows);
+  await complete(rows, schema);
+  await rebuildIndexes(rows);
+}
+
+/** What schema 3 had already. */
+async function complete(rows: Rows, schema: '1' | '2'): Promise<void> {
   if (schema === '1') {
     await rewrite(rows, 'group', group);
     await rewrite(rows, 'hub', (hub: Hub): Hub => ({ ...hub, source: hub.source ?? 'file' }));
@@ -44,7 +57,6 @@ async function renew(rows: Rows, schema: '1' | '2'): Promise<void> {
   await rewrite(rows, 'group', (one: EnrollmentGroup) => ({ ...one, revision: one.revision ?? 1 }));
   await rewrite(rows, 'hub', (one: Hub) => ({ ...one, revision: one.revision ?? 1 }));
   await rewrite(rows, 'summary', (closed: ClosedRow, id) => placed(closed, id, rows), '!closed');
-  await rebuildIndexes(rows);
 }
 
 /** @param ending of the keys of those that are meant */
@@ -57,6 +69,16 @@ async function rewrite<T>(rows: Rows, kind: string, renewed: (row: T, id: string
     });
     await rows.write(ops, false);
   }
+}
+
+/** Schema 3 counted what took a millisecond or less together: that is where those counts stay. */
+function finer(row: Counted): Counted {
+  const wanted = limits.store.stageBounds.length + 1;
+  const stages = Object.entries(row.stages).map(([stage, counts]) => [
+    stage,
+    [...new Array<number>(Math.max(0, wanted - counts.length)).fill(0), ...counts],
+  ]);
+  return { ...row, stages: Object.fromEntries(stages) };
 }
 
 /** Fields that schema 1 did not have: whatever is there already counts. */

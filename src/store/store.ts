@@ -37,8 +37,9 @@ export interface Store {
 
   /**
    * Writes all of `changes` or none of them, with the line of the audit log about them. Durable. False, and nothing written,
-   * when a device, group, hub or webhook is not of the revision it was read with, a new serial is taken, a credential to change, a
-   * token to delete or the webhook of a delivery is not known, or a final revocation (any but certificateHold) would be lost.
+   * when a device, group, hub or webhook is not of the revision it was read with, a new serial or a name is taken, a credential
+   * to change, a token to delete or a dead letter to revive is not known, or a final revocation (any but certificateHold) would
+   * be lost.
    */
   commit(changes: StoreChanges): Promise<boolean>;
 
@@ -137,6 +138,16 @@ export interface Store {
     readonly before?: string;
     readonly limit: number;
   }): Promise<readonly { readonly device: Device; readonly cursor: string }[]>;
+  /**
+   * Key ids of devices with `text` in one of their texts (device-texts.ts), in any case, in order; `after` is exclusive. The
+   * first search takes as long as to read all devices, later ones some ten nanoseconds a device, until the page is full. Nobody
+   * has a text of two lines.
+   */
+  keyIdsByText(page: {
+    readonly text: string;
+    readonly after?: Uuid;
+    readonly limit: number;
+  }): Promise<readonly Uuid[]>;
   /** How many devices there are of each kind: one row for each combination that occurs. Kept as devices change, so it costs nothing to ask. */
   deviceCounts(): Promise<readonly DeviceCount[]>;
 
@@ -149,7 +160,7 @@ export interface Store {
   }): Promise<readonly { readonly credential: Credential; readonly cursor: string }[]>;
   /**
    * How many credentials that are not revoked (or, with `revoked`, that are) end on each day, from that of `since` on; `until`
-   * is exclusive. Kept as they are issued and revoked.
+   * is exclusive. Kept as they are issued and revoked, and as their devices go to other owners.
    */
   expiryCounts(range: {
     readonly since: Millis;
@@ -176,12 +187,19 @@ export interface Store {
 
   /** How often this store has been opened: the epoch of the ids of events. */
   readonly epoch: number;
-  /** Appends events, in order; the newest limits.store.events are kept. Not durable by itself. */
-  appendEvents(events: readonly StoredEvent[]): Promise<void>;
-  /** In order; `after` is an id, exclusive. */
-  events(page: { readonly after?: string; readonly limit: number }): Promise<readonly StoredEvent[]>;
+  /**
+   * Appends events, in order; the newest limits.store.events are kept. Not durable by itself, but written at once.
+   * @param told seqs of the lines of the audit log that are told of now: they are untold no more
+   */
+  appendEvents(events: readonly StoredEvent[], told?: readonly number[]): Promise<void>;
+  /** In order, or the newest first. */
+  events(page: EventPage): Promise<readonly StoredEvent[]>;
   /** The oldest one that is kept. */
   oldestEvent(): Promise<StoredEvent | undefined>;
+  /** Id of the last one that had to make room; undefined: every one is kept. */
+  removedEvent(): Promise<string | undefined>;
+  /** Lines of the audit log that no stored event tells of, in order; `after` is a seq, exclusive. */
+  untoldAudit(page: { readonly after?: number; readonly limit: number }): Promise<readonly AuditNews[]>;
 
   readonly tokens: Table<ApiToken>;
   /** A webhook goes with all deliveries to it. */
@@ -246,6 +264,8 @@ export interface ExpiryCount {
   readonly day: Millis;
   readonly groupId: Uuid;
   readonly issuerKeyId: string;
+  /** Whose the devices are now; undefined: they were not on record when their credentials were added. */
+  readonly ownerId: Uuid | undefined;
   readonly count: number;
 }
 
@@ -297,14 +317,24 @@ export interface StoreChanges {
   /** Webhooks carry the revision they were read with too. What waits for a deleted one, and its cursor, go with it. */
   readonly webhooks?: readonly Webhook[];
   readonly deletedWebhooks?: readonly Uuid[];
-  /** As commitDeliveries puts them. */
-  readonly deliveries?: readonly Delivery[];
+  /** Deliveries in the place of dead letters, which have to be there still. */
+  readonly revived?: readonly Delivery[];
   readonly tokens?: readonly ApiToken[];
   readonly deletedTokens?: readonly Uuid[];
+  /** Names that rows among these take: they must be free still. */
+  readonly names?: readonly TakenName[];
   /** Any number of them; an entry with the same key replaces the one before. */
   readonly access?: readonly AccessEntry[];
   readonly deletedAccess?: readonly Pick<AccessEntry, 'groupId' | 'list' | 'device'>[];
   readonly audit?: AuditDraft;
+}
+
+/** A name that no other row of a table may have: no other one of `ownerId`, when that is given. */
+export interface TakenName {
+  readonly of: 'groups' | 'hubs' | 'webhooks' | 'tokens';
+  readonly id: Uuid;
+  readonly name: string;
+  readonly ownerId?: Uuid;
 }
 
 /** A line of the audit log before it has its place in it. */
@@ -321,6 +351,27 @@ export const accessKey = (list: AccessList, device: DeviceSelector): string => `
 
 /** Whose a device is: a transfer counts at once. */
 export const ownerIdOf = ({ assignedOwner, ownerId }: Device): Uuid => assignedOwner?.id ?? ownerId;
+
+/** `after` and `before` are ids of events, exclusive. */
+export interface EventPage {
+  readonly after?: string;
+  readonly before?: string;
+  readonly newest?: boolean;
+  readonly limit: number;
+}
+
+/** A line of the audit log as those who follow it are told of it. */
+export interface AuditNews {
+  readonly entry: AuditEntry;
+  readonly about: AuditSubjects;
+}
+
+/** What a line of the audit log is about, as it was when the line was written. */
+export interface AuditSubjects {
+  /** Whose all of the changed devices, groups and hubs are; undefined: several owners', or nobody's. */
+  readonly ownerId?: Uuid | undefined;
+  readonly devices: readonly { readonly keyId: Uuid; readonly ownerId: Uuid; readonly state: DeviceState }[];
+}
 
 /** What `devicesBy` has a device under. */
 export const deviceFacets: Readonly<Record<DeviceFacet, (device: Device) => string | undefined>> = {

@@ -32,6 +32,10 @@ export class MemoryTable<T extends { readonly id: Uuid }> implements Table<T> {
     return [...this.held.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
   }
 
+  has(fits: (row: T) => boolean): boolean {
+    return [...this.held.values()].some(fits);
+  }
+
   async put(row: T): Promise<void> {
     await this.carryOut(this.writes([row], []));
   }

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { days, minutes } from '../../src/core/clock.ts';
 import { limits } from '../../src/core/limits.ts';
 import { auditFault, auditStart } from '../../src/store/audit.ts';
+import { deviceHasText } from '../../src/store/device-texts.ts';
 import { openLevelStore } from '../../src/store/level.ts';
 import type { AccessEntry, Attempt, AuditEntry, Credential, Device } from '../../src/store/model.ts';
 import { accessKey, type DeviceFacet, type Store, type StoreChanges } from '../../src/store/store.ts';
@@ -23,14 +24,21 @@ class Model {
   readonly devices = new Map<string, Device>();
   readonly claims = new Map<string, string>();
   readonly credentials = new Map<string, Credential>();
+  /** Whom each is counted for, by serial. */
+  readonly owners = new Map<string, string | undefined>();
   readonly access = new Map<string, AccessEntry>();
   readonly actions: string[] = [];
+  /** Seqs of lines that an event tells of. */
+  readonly told = new Set<number>();
   readonly attempts = new Map<string, { keyId: string | undefined; attempt: Attempt }>();
   readonly closed = new Map<string, Extract<Attempt['entries'][number], { type: 'closed' }>>();
 
   putDevice(device: Device): Device | undefined {
     if ((this.devices.get(device.keyId)?.revision ?? 0) !== device.revision) return undefined;
     const next = { ...device, revision: device.revision + 1 };
+    const own = [...this.credentials.values()].filter(({ keyId }) => keyId === device.keyId);
+    // Who comes on record is not counted for what was added before.
+    if (this.moves(device)) for (const { serial } of own) this.owners.set(serial, facetOf.owner(device));
     this.devices.set(device.keyId, next);
     return next;
   }
@@ -44,7 +52,19 @@ class Model {
   addCredential(credential: Credential): boolean {
     if (this.credentials.has(credential.serial)) return false;
     this.credentials.set(credential.serial, credential);
+    this.owners.set(credential.serial, this.ownerOf(credential.keyId));
     return true;
+  }
+
+  /** Whether it goes to another owner with this. */
+  moves(device: Device): boolean {
+    const ownerId = this.ownerOf(device.keyId);
+    return ownerId !== undefined && ownerId !== facetOf.owner(device);
+  }
+
+  private ownerOf(keyId: string): string | undefined {
+    const device = this.devices.get(keyId);
+    return device && facetOf.owner(device);
   }
 
   commit(changes: Changes): boolean {
@@ -59,7 +79,8 @@ class Model {
       });
     if (!fits) return false;
     for (const device of devices) this.putDevice(device);
-    for (const credential of [...newCredentials, ...credentials]) this.credentials.set(credential.serial, credential);
+    for (const credential of newCredentials) this.addCredential(credential);
+    for (const credential of credentials) this.credentials.set(credential.serial, credential);
     for (const one of access) this.access.set(accessKey(one.list, one.device), one);
     for (const one of deletedAccess) this.access.delete(accessKey(one.list, one.device));
     this.actions.push(audit.action);
@@ -99,7 +120,15 @@ type Changes = Required<
   Pick<StoreChanges, 'devices' | 'newCredentials' | 'credentials' | 'access' | 'deletedAccess' | 'audit'>
 >;
 
-type Step = (store: Store, model: Model) => Promise<void>;
+interface Step {
+  /** Devices that it writes. */
+  readonly devices?: readonly Device[];
+  /** Store and model decide before it waits for anything; but for devices that go to another owner. */
+  readonly act: (store: Store, model: Model) => Promise<void>;
+}
+
+/** What the store says, and what it should say. */
+const same = async (told: Promise<unknown>, expected: unknown): Promise<void> => expect(await told).toEqual(expected);
 
 const few = fc.integer({ min: 0, max: 4 });
 
@@ -117,6 +146,7 @@ const kind: fc.Arbitrary<Partial<Device>> = fc.record({
     { nil: undefined },
   ),
   createdAt: fc.nat(3),
+  lastPeer: fc.constantFrom('elsewhere', undefined),
 });
 
 const listed: fc.Arbitrary<AccessEntry> = fc
@@ -158,38 +188,41 @@ const credentialOf = (serial: number, key: number, reason: (typeof reasons)[numb
   });
 
 const step: fc.Arbitrary<Step> = fc.oneof(
-  fc.tuple(few, fc.integer({ min: 0, max: 3 }), kind).map(
-    ([k, revision, facts]): Step =>
-      async (store, model) => {
-        const device = someDevice(k, { ...facts, revision });
-        expect(await store.putDevice(device)).toEqual(model.putDevice(device));
-      },
-  ),
-  fc.tuple(few, few).map(
-    ([id, key]): Step =>
-      async (store, model) => {
-        expect(await store.claimDeviceId(someUuid(id), someUuid(key))).toBe(model.claim(someUuid(id), someUuid(key)));
-      },
-  ),
-  fc.tuple(fc.nat(9), few).map(
-    ([serial, key]): Step =>
-      async (store, model) => {
-        const credential = credentialOf(serial, key, undefined);
-        expect(await store.addCredential(credential)).toBe(model.addCredential(credential));
-      },
-  ),
+  fc.tuple(few, fc.integer({ min: 0, max: 3 }), kind).map(([k, revision, facts]): Step => {
+    const device = someDevice(k, { ...facts, revision });
+    return { devices: [device], act: (store, model) => same(store.putDevice(device), model.putDevice(device)) };
+  }),
+  fc.tuple(few, few).map(([k, key]): Step => {
+    const [id, keyId] = [someUuid(k), someUuid(key)];
+    return { act: (store, model) => same(store.claimDeviceId(id, keyId), model.claim(id, keyId)) };
+  }),
+  fc.tuple(fc.nat(9), few).map(([serial, key]): Step => {
+    const credential = credentialOf(serial, key, undefined);
+    return { act: (store, model) => same(store.addCredential(credential), model.addCredential(credential)) };
+  }),
   changes.map(
-    (some): Step =>
-      async (store, model) => {
-        expect(await store.commit(some)).toBe(model.commit(some));
+    (some): Step => ({
+      devices: some.devices,
+      act: (store, model) => same(store.commit(some), model.commit(some)),
+    }),
+  ),
+  fc.integer({ min: 1, max: 6 }).map(
+    (seq): Step => ({
+      act: async (store, model) => {
+        // What is not there cannot be told of.
+        if (seq > model.actions.length) return;
+        model.told.add(seq);
+        await store.appendEvents([{ id: `1-${seq}`, at: 1, type: 'x', ownerId: undefined, data: {} }], [seq]);
       },
+    }),
   ),
   fc.tuple(few, fc.integer({ min: 1, max: 3 }), fc.option(few, { nil: undefined })).map(
-    ([id, count, key]): Step =>
-      async (store, model) => {
+    ([id, count, key]): Step => ({
+      act: async (store, model) => {
         const keyId = key === undefined ? undefined : someUuid(key);
         await store.appendAttempt(attemptId(id), model.append(attemptId(id), count, keyId), keyId);
       },
+    }),
   ),
 );
 
@@ -203,9 +236,11 @@ describe('the embedded store and a simple model', () => {
         let store = await openLevelStore(path);
         const model = new Model();
         const open: Promise<void>[] = [];
-        for (const [act, waits] of steps) {
+        for (const [{ devices = [], act }, waits] of steps) {
+          const moves = devices.some((device) => model.moves(device));
+          if (moves) await Promise.all(open.splice(0));
           open.push(act(store, model));
-          if (waits) await Promise.all(open.splice(0));
+          if (moves || waits) await Promise.all(open.splice(0));
         }
         await Promise.all(open);
         await agree(store, model);
@@ -228,7 +263,11 @@ async function agree(store: Store, model: Model): Promise<void> {
   const devices = [...model.devices.values()].sort(byId);
   expect(await store.devices({ limit: 100 })).toEqual(devices);
   await agreeOnDevices(store, devices);
-  await agreeOnExpiry(store, [...model.credentials.values()]);
+  await agreeOnExpiry(store, model);
+  const untold = await store.untoldAudit({ limit: 100 });
+  expect(untold.map(({ entry: { seq, action } }) => [seq, action])).toEqual(
+    model.actions.map((action, k) => [k + 1, action]).filter((_, k) => !model.told.has(k + 1)),
+  );
   const live = [...model.credentials.values()].sort((a, b) => (a.serial < b.serial ? -1 : 1));
   expect(await store.allCredentials({ limit: 100 })).toEqual(live);
   expect(await store.revoked('a1b2', 0)).toEqual(live.filter(({ revoked }) => revoked));
@@ -271,6 +310,10 @@ async function agreeOnDevices(store: Store, devices: readonly Device[]): Promise
       expect(await store.devicesBy({ by, value, limit: 100 })).toEqual(own);
     }
   }
+  for (const text of ['device 1', 'CN=', 'elsewhere', '5']) {
+    const own = devices.filter((device) => deviceHasText(device, text.toLowerCase())).map(({ keyId }) => keyId);
+    expect(await store.keyIdsByText({ text, limit: 100 })).toEqual(own);
+  }
   const counts = await store.deviceCounts();
   expect(counts.reduce((sum, { count }) => sum + count, 0)).toBe(devices.length);
   for (const { count, ...kindOf } of counts) {
@@ -302,18 +345,22 @@ const facetOf = {
   alarms: ({ alarms }: Device) => (alarms.length > 0 ? 'open' : undefined),
 } as const;
 
-async function agreeOnExpiry(store: Store, credentials: readonly Credential[]): Promise<void> {
-  const alive = credentials.filter(({ revoked }) => revoked === undefined);
+async function agreeOnExpiry(store: Store, { credentials, owners }: Model): Promise<void> {
+  const all = [...credentials.values()];
+  const alive = all.filter(({ revoked }) => revoked === undefined);
   const inOrder = alive.toSorted((a, b) => a.notAfter - b.notAfter || (a.serial < b.serial ? -1 : 1));
   const listed = await store.credentialsByEnd({ since: 0, limit: 100 });
   expect(listed.map(({ credential }) => credential)).toEqual(inOrder);
-  const perDay = new Map<number, number>();
-  for (const { notAfter } of inOrder) {
-    const day = Math.floor(notAfter / days(1)) * days(1);
-    perDay.set(day, (perDay.get(day) ?? 0) + 1);
+  for (const revoked of [false, true]) {
+    const expected = new Map<string, number>();
+    for (const { notAfter, serial } of all.filter((one) => (one.revoked !== undefined) === revoked)) {
+      const place = `${Math.floor(notAfter / days(1)) * days(1)} ${owners.get(serial)}`;
+      expected.set(place, (expected.get(place) ?? 0) + 1);
+    }
+    const counts = await store.expiryCounts({ since: 0, until: startOfRecords + days(9), revoked });
+    const counted = counts.map(({ day, ownerId, count }) => [`${day} ${ownerId}`, count] as const);
+    expect(counted.toSorted()).toEqual([...expected].toSorted());
   }
-  const counts = await store.expiryCounts({ since: 0, until: startOfRecords + days(9) });
-  expect(counts.map(({ day, count }) => [day, count])).toEqual([...perDay]);
 }
 
 async function agreeOnAccess(store: Store, entries: readonly AccessEntry[]): Promise<void> {

@@ -26,10 +26,12 @@ export function storeConformance(name: string, prepare: () => Promise<StoreSubje
     describe('groups and hubs', () => {
       it('are found by id and in the list, also after the store was opened again', async () => {
         await store.groups.put(someGroup(1));
-        await store.groups.put(someGroup(5));
+        const shared = { ownerPsk: 'MDEyMzQ1Njc4OWFiY2RlZg==', ownerPskShared: true };
+        await store.groups.put(someGroup(5, shared));
         await store.hubs.put(someHub(9));
         await reopen();
-        expect(await store.groups.get(someGroup(5).id)).toEqual(someGroup(5, { revision: 1 }));
+        expect(await store.groups.get(someGroup(5).id)).toEqual(someGroup(5, { ...shared, revision: 1 }));
+        expect(await store.groups.get(someGroup(1).id)).not.toHaveProperty('ownerPskShared');
         expect(await store.hubs.list()).toEqual([someHub(9, { revision: 1 })]);
         const ids = (await store.groups.list()).map(({ id }) => id);
         expect(ids).toEqual([someGroup(1).id, someGroup(5).id].sort());
@@ -70,6 +72,20 @@ export function storeConformance(name: string, prepare: () => Promise<StoreSubje
         await reopen();
         expect(await store.device(device.keyId)).toEqual({ ...device, revision: 1 });
         expect(await store.device(someUuid(2))).toBeUndefined();
+      });
+
+      it('say when their record was deleted and began anew, and nothing of it otherwise', async () => {
+        await store.commit({
+          devices: [someDevice(1), someDevice(2, { recordDeletedAt: 7 }), someDevice(3, { recordSince: 9 })],
+        });
+        await reopen();
+        const [plain, deleted, anew] = await Promise.all([1, 2, 3].map((seed) => store.device(someUuid(seed))));
+        expect(plain).not.toHaveProperty('recordDeletedAt');
+        expect(plain).not.toHaveProperty('recordSince');
+        expect([deleted?.recordDeletedAt, anew?.recordSince]).toEqual([7, 9]);
+        if (deleted) await store.putDevice({ ...deleted, recordDeletedAt: undefined, recordSince: 8 });
+        const after = await store.device(someUuid(2));
+        expect([after?.recordDeletedAt, after?.recordSince]).toEqual([undefined, 8]);
       });
 
       it('change only from the revision the writer has seen', async () => {

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { days, minutes } from '../../src/core/clock.ts';
+import { days } from '../../src/core/clock.ts';
 import { limits } from '../../src/core/limits.ts';
-import type { AttemptEntry, Credential, Device } from '../../src/store/model.ts';
-import type { DeviceFacet, Store } from '../../src/store/store.ts';
+import type { AttemptEntry, Credential } from '../../src/store/model.ts';
+import type { Store } from '../../src/store/store.ts';
 import {
   attemptId,
   closed,
@@ -16,18 +16,13 @@ import {
 } from './store-records.ts';
 import { type StoreSubject, storeForEach } from './store-subject.ts';
 
-/** The promises of src/store/store.ts about finding and counting, and about changes of groups and hubs. */
+/** The promises of src/store/store.ts about credentials by their end, closed attempts, and changes of groups and hubs. */
 export function storeIndexesConformance(name: string, prepare: () => Promise<StoreSubject>): void {
   describe(name, () => {
     let store: Store;
-    const { reopen } = storeForEach(prepare, (opened) => {
+    const { reopen, put } = storeForEach(prepare, (opened) => {
       store = opened;
     });
-    const put = async (device: Device): Promise<Device> => {
-      const written = await store.putDevice(device);
-      if (!written) throw new Error(`device ${device.keyId} was not written`);
-      return written;
-    };
 
     describe('groups and hubs', () => {
       it('change only from the revision that the writer has seen, and count their changes', async () => {
@@ -67,157 +62,6 @@ export function storeIndexesConformance(name: string, prepare: () => Promise<Sto
         await store.groups.put(someGroup(1, { revision: 9 }));
         await Promise.all([store.groups.put(someGroup(1)), store.groups.put(someGroup(1, { name: 'last' }))]);
         expect(await store.groups.get(someUuid(1))).toMatchObject({ name: 'last', revision: 3 });
-      });
-    });
-
-    describe('devices by what they are', () => {
-      const [group, owner, hub] = [someUuid(100), someUuid(200), someUuid(300)];
-      const keyIds = async (by: DeviceFacet, value: string): Promise<readonly string[]> =>
-        (await store.devicesBy({ by, value, limit: 99 })).map(({ keyId }) => keyId);
-      const sorted = (...seeds: number[]) => seeds.map(someUuid).sort();
-      const alarm = { at: 1, kind: 'two-places', evidence: {} } as const;
-
-      it('are found by owner, group, state, hub and open alarms, also after the store was opened again', async () => {
-        await put(someDevice(1, { groupId: group, ownerId: owner, hubId: hub, state: 'pending', alarms: [alarm] }));
-        await put(someDevice(2, { groupId: group, assignedOwner: { id: owner, name: 'x' }, hubId: hub }));
-        await put(someDevice(3, { ownerId: owner, assignedOwner: { id: someUuid(201), name: 'y' } }));
-        for (const again of [false, true]) {
-          if (again) await reopen();
-          expect(await keyIds('group', group)).toEqual(sorted(1, 2));
-          expect(await keyIds('owner', owner)).toEqual(sorted(1, 2));
-          expect(await keyIds('owner', someUuid(201))).toEqual(sorted(3));
-          expect(await keyIds('state', 'pending')).toEqual(sorted(1));
-          expect(await keyIds('state', 'active')).toEqual(sorted(2, 3));
-          expect(await keyIds('hub', hub)).toEqual(sorted(1, 2));
-          expect(await keyIds('alarms', 'open')).toEqual(sorted(1));
-          expect(await keyIds('group', someUuid(44))).toEqual([]);
-        }
-      });
-
-      it('are found by what they are now, not by what they were', async () => {
-        const first = await put(someDevice(1, { groupId: group, hubId: hub, alarms: [alarm] }));
-        const next = { state: 'disabled', groupId: someUuid(101), hubId: undefined, alarms: [] } as const;
-        await put({ ...first, ...next });
-        expect(await keyIds('state', 'active')).toEqual([]);
-        expect(await keyIds('group', group)).toEqual([]);
-        expect(await keyIds('hub', hub)).toEqual([]);
-        expect(await keyIds('alarms', 'open')).toEqual([]);
-        expect(await keyIds('state', 'disabled')).toEqual([first.keyId]);
-        expect(await keyIds('group', someUuid(101))).toEqual([first.keyId]);
-        const again = await store.device(first.keyId);
-        expect(await store.commit({ devices: again ? [{ ...again, state: 'active' }] : [] })).toBe(true);
-        expect(await keyIds('state', 'disabled')).toEqual([]);
-        expect(await store.devicesBy({ by: 'state', value: 'active', limit: 9 })).toEqual([
-          { ...again, state: 'active', revision: 3 },
-        ]);
-      });
-
-      it('are paged in order of their key ids', async () => {
-        await Promise.all(Array.from({ length: 7 }, (_, k) => put(someDevice(k, { groupId: group }))));
-        const seen: string[] = [];
-        for (let after: string | undefined; ; after = seen.at(-1)) {
-          const page = await store.devicesBy({ by: 'group', value: group, ...(after && { after }), limit: 3 });
-          seen.push(...page.map(({ keyId }) => keyId));
-          if (page.length < 3) break;
-        }
-        expect(seen).toEqual(sorted(0, 1, 2, 3, 4, 5, 6));
-        expect(await store.devicesBy({ by: 'group', value: group, limit: 0 })).toEqual([]);
-      });
-    });
-
-    describe('devices by time', () => {
-      const at = (minute: number) => startOfRecords + minutes(minute);
-      const pages = async (by: 'seen' | 'created', limit: number): Promise<readonly string[]> => {
-        const seen: string[] = [];
-        for (let before: string | undefined; ; ) {
-          const page = await store.devicesByTime({ by, ...(before && { before }), limit });
-          seen.push(...page.map(({ device }) => device.keyId));
-          before = page.at(-1)?.cursor;
-          if (page.length < limit) return seen;
-        }
-      };
-
-      it('come newest first, by when they were seen last, to the minute', async () => {
-        for (const [k, minute] of [3, 1, 2].entries()) await put(someDevice(k, { lastSeenAt: at(minute) + k }));
-        await put(someDevice(9));
-        const known = await store.device(someUuid(1));
-        await reopen();
-        expect(await pages('seen', 2)).toEqual([0, 2, 1].map(someUuid));
-        await put({ ...(known ?? someDevice(1)), lastSeenAt: at(4) });
-        expect(await pages('seen', 2)).toEqual([1, 0, 2].map(someUuid));
-        expect(await store.devicesByTime({ by: 'seen', limit: 0 })).toEqual([]);
-      });
-
-      it('come newest first, by when they were stored first', async () => {
-        for (const [k, minute] of [3, 1, 2].entries()) await put(someDevice(k, { createdAt: at(minute) }));
-        expect(await pages('created', 1)).toEqual([0, 2, 1].map(someUuid));
-      });
-
-      it('are those of one owner, as it is now, when one is asked for', async () => {
-        const [mine, theirs] = [someUuid(700), someUuid(701)];
-        for (let k = 0; k < 5; k++) {
-          await put(someDevice(k, { ownerId: k % 2 === 0 ? mine : theirs, createdAt: at(k), lastSeenAt: at(9 - k) }));
-        }
-        const known = await store.device(someUuid(4));
-        await put({ ...(known ?? someDevice(4)), assignedOwner: { id: theirs, name: 'theirs' } });
-        await reopen();
-        const keys = async (by: 'seen' | 'created', ownerId: string, before?: string) =>
-          (await store.devicesByTime({ by, ownerId, ...(before && { before }), limit: 9 })).map(
-            ({ device }) => device.keyId,
-          );
-        expect(await keys('created', mine)).toEqual([2, 0].map(someUuid));
-        expect(await keys('created', theirs)).toEqual([4, 3, 1].map(someUuid));
-        expect(await keys('seen', theirs)).toEqual([1, 3, 4].map(someUuid));
-        const [first] = await store.devicesByTime({ by: 'seen', ownerId: theirs, limit: 1 });
-        expect(await keys('seen', theirs, first?.cursor)).toEqual([3, 4].map(someUuid));
-      });
-
-      it('are each there once when many were seen in the same minute', async () => {
-        for (let k = 0; k < 5; k++) await put(someDevice(k, { lastSeenAt: at(1) + k }));
-        expect((await pages('seen', 2)).toSorted()).toEqual([0, 1, 2, 3, 4].map(someUuid).sort());
-      });
-    });
-
-    describe('counts of devices', () => {
-      const total = async (): Promise<number> =>
-        (await store.deviceCounts()).reduce((sum, { count }) => sum + count, 0);
-
-      it('are one for each kind that occurs, and follow what changes', async () => {
-        expect(await store.deviceCounts()).toEqual([]);
-        const first = await put(someDevice(1));
-        await put(someDevice(2, { hubId: someUuid(300), state: 'pending' }));
-        await put(someDevice(3));
-        const { groupId, ownerId } = first;
-        const active = { groupId, ownerId, state: 'active', hubId: undefined, alarms: false, count: 2 };
-        const pending = { ...active, state: 'pending', hubId: someUuid(300), count: 1 };
-        const counts = await store.deviceCounts();
-        expect(counts).toHaveLength(2);
-        expect(counts).toEqual(expect.arrayContaining([active, pending]));
-        await put({ ...first, lastPeer: 'somewhere', lastSeenAt: 5 });
-        await store.commit({ devices: [someDevice(4), someDevice(5, { state: 'pending', hubId: someUuid(300) })] });
-        for (const again of [false, true]) {
-          if (again) await reopen();
-          expect(await store.deviceCounts()).toEqual(
-            expect.arrayContaining([
-              { ...active, count: 3 },
-              { ...pending, count: 2 },
-            ]),
-          );
-        }
-      });
-
-      it('lose the kinds that are not there any more', async () => {
-        const first = await put(someDevice(1));
-        await put({ ...first, assignedOwner: { id: someUuid(201), name: 'y' }, state: 'disabled' });
-        expect(await store.deviceCounts()).toMatchObject([{ ownerId: someUuid(201), state: 'disabled', count: 1 }]);
-      });
-
-      it('are right when many write at once, and for what was refused', async () => {
-        const writes = Array.from({ length: 60 }, (_, k) => store.putDevice(someDevice(k % 20)));
-        await Promise.all(writes);
-        expect(await total()).toBe(20);
-        expect(await store.commit({ devices: [someDevice(30), someDevice(0)] })).toBe(false);
-        expect(await total()).toBe(20);
       });
     });
 
@@ -273,9 +117,9 @@ export function storeIndexesConformance(name: string, prepare: () => Promise<Sto
         expect(found).toHaveLength(3);
         expect(found).toEqual(
           expect.arrayContaining([
-            { day, groupId: someUuid(3), issuerKeyId: 'a1b2', count: 2 },
-            { day, groupId: someUuid(3), issuerKeyId: 'ffff', count: 1 },
-            { day: day + days(1), groupId: someUuid(4), issuerKeyId: 'a1b2', count: 1 },
+            { day, groupId: someUuid(3), issuerKeyId: 'a1b2', ownerId: undefined, count: 2 },
+            { day, groupId: someUuid(3), issuerKeyId: 'ffff', ownerId: undefined, count: 1 },
+            { day: day + days(1), groupId: someUuid(4), issuerKeyId: 'a1b2', ownerId: undefined, count: 1 },
           ]),
         );
         expect(await counts(3, 4)).toEqual([[3, 1]]);
@@ -295,6 +139,43 @@ export function storeIndexesConformance(name: string, prepare: () => Promise<Sto
         expect(await sums()).toEqual([0, 2]);
         await store.commit({ credentials: [end('aa', 1), end('bb', 1)] });
         expect(await sums()).toEqual([2, 0]);
+      });
+
+      it('are counted for whom their devices are, also when one goes to another owner', async () => {
+        const [first, second] = [someUuid(800), someUuid(801)];
+        const assignedOwner = { id: second, name: 'second' };
+        const revoked = { at: 1, reason: 'superseded' } as const;
+        const range = { since: startOfRecords, until: startOfRecords + days(9) };
+        const owned = async (): Promise<Record<string, number>> => {
+          const sums: Record<string, number> = {};
+          for (const of of [range, { ...range, revoked: true }]) {
+            for (const { ownerId, count } of await store.expiryCounts(of)) {
+              const name = `${ownerId === first ? 'first' : ownerId === second ? 'second' : 'nobody'} ${'revoked' in of}`;
+              sums[name] = (sums[name] ?? 0) + count;
+            }
+          }
+          return sums;
+        };
+        const device = await put(someDevice(1, { ownerId: first }));
+        await put(someDevice(2, { ownerId: first }));
+        await store.addCredential(end('aa', 1));
+        await store.addCredential(end('ab', 2, { revoked }));
+        await store.addCredential(end('ba', 1, { keyId: someUuid(2) }));
+        await store.addCredential(end('ca', 1, { keyId: someUuid(3) }));
+        expect(await owned()).toEqual({ 'first false': 2, 'nobody false': 1, 'first true': 1 });
+        // What belongs to one change is counted as it is behind it.
+        const going = { devices: [{ ...device, assignedOwner }], credentials: [end('aa', 1, { revoked })] };
+        const [gone, late] = await Promise.all([store.commit(going), store.addCredential(end('ac', 3))]);
+        expect([gone, late]).toEqual([true, true]);
+        expect(await owned()).toEqual({ 'first false': 1, 'second false': 1, 'nobody false': 1, 'second true': 2 });
+        const there = await store.device(device.keyId);
+        await Promise.all([put({ ...device, ...there, assignedOwner: undefined }), store.addCredential(end('ad', 3))]);
+        await reopen();
+        expect(await owned()).toEqual({ 'first false': 3, 'nobody false': 1, 'first true': 2 });
+        expect(await store.putDevice({ ...device, assignedOwner })).toBeUndefined();
+        expect(await store.commit({ ...going, credentials: [] })).toBe(false);
+        await store.commit({ credentials: [end('ac', 3, { revoked })] });
+        expect(await owned()).toEqual({ 'first false': 2, 'nobody false': 1, 'first true': 3 });
       });
     });
 

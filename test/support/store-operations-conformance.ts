@@ -54,7 +54,7 @@ export function storeOperationsConformance(name: string, prepare: () => Promise<
           deletedHubs: [someHub(9).id],
           tokens: [someToken(13)],
           deletedTokens: [someUuid(11)],
-          deliveries: [someDelivery(someUuid(12), '1-1')],
+          revived: [someDelivery(someUuid(12), '1-1')],
           access: [entry],
           audit: draft('device.disable'),
         });
@@ -86,7 +86,7 @@ export function storeOperationsConformance(name: string, prepare: () => Promise<
         ['a credential that is not known', { credentials: [someCredential('dd')] }],
         ['a revocation taken back that is final', { credentials: [someCredential('ff')] }],
         ['a token to delete that is not known', { deletedTokens: [someUuid(11)] }],
-        ['a delivery to a webhook that is not known', { deliveries: [someDelivery(someUuid(12), '1-1')] }],
+        ['a dead letter that is not known', { revived: [someDelivery(someUuid(12), '1-1')] }],
       ] as const)('are not written at all for %s', async (_, wrong) => {
         await store.putDevice(someDevice(1));
         await store.addCredential(someCredential('aa'));
@@ -151,7 +151,7 @@ export function storeOperationsConformance(name: string, prepare: () => Promise<
         const found = await store.findAccess(groupId, 'allow', who({ serial: '1' }));
         expect(found?.note).toBe('again');
         expect(await store.access({ groupId, limit: 300_000 })).toHaveLength(200_000);
-      }, 60_000);
+      });
     });
 
     describe('revocation', () => {
@@ -295,7 +295,7 @@ export function storeOperationsConformance(name: string, prepare: () => Promise<
           const found = await store.findAccess(groupId, 'allow', who({ subject: `CN=unit ${k * 999}/abc` }));
           expect(found?.device.value).toBe(`CN=unit ${k * 999}/*`);
         }
-      }, 60_000);
+      });
     });
 
     describe('the audit log', () => {

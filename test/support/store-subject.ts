@@ -1,4 +1,5 @@
 import { afterEach, beforeEach } from 'vitest';
+import type { Device } from '../../src/store/model.ts';
 import type { Store } from '../../src/store/store.ts';
 
 /** A medium on which a store can be opened again and again. */
@@ -17,7 +18,12 @@ export interface StoreSubject {
 export function storeForEach(
   prepare: () => Promise<StoreSubject>,
   given: (store: Store) => void,
-): { readonly reopen: () => Promise<void>; readonly openCopy: StoreSubject['openCopy'] } {
+): {
+  readonly reopen: () => Promise<void>;
+  readonly openCopy: StoreSubject['openCopy'];
+  /** Writes a device, as it has to be written. */
+  readonly put: (device: Device) => Promise<Device>;
+} {
   let subject: StoreSubject;
   let store: Store;
   const open = async (): Promise<void> => {
@@ -38,5 +44,10 @@ export function storeForEach(
       await open();
     },
     openCopy: (directory) => subject.openCopy(directory),
+    put: async (device) => {
+      const written = await store.putDevice(device);
+      if (!written) throw new Error(`device ${device.keyId} was not written`);
+      return written;
+    },
   };
 }

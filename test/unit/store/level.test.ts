@@ -5,6 +5,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { days } from '../../../src/core/clock.ts';
 import { openLevelStore } from '../../../src/store/level.ts';
 import { storeConformance } from '../../support/store-conformance.ts';
+import { storeDevicesConformance } from '../../support/store-devices-conformance.ts';
+import { storeEventsConformance } from '../../support/store-events-conformance.ts';
 import { storeIndexesConformance } from '../../support/store-indexes-conformance.ts';
 import { storeLiveConformance } from '../../support/store-live-conformance.ts';
 import { storeOperationsConformance } from '../../support/store-operations-conformance.ts';
@@ -20,7 +22,9 @@ const embedded = async (): Promise<StoreSubject> => {
 
 storeConformance('the embedded store', embedded);
 storeOperationsConformance('the embedded store, for operators', embedded);
+storeDevicesConformance('the embedded store, for devices', embedded);
 storeIndexesConformance('the embedded store, for lists', embedded);
+storeEventsConformance('the embedded store, for what is told', embedded);
 storeLiveConformance('the embedded store, for live views and webhooks', embedded);
 
 describe('the folder of the embedded store', () => {
@@ -51,14 +55,14 @@ describe('the folder of the embedded store', () => {
   it('is refused when a newer firstboot has written it', async () => {
     await (await openLevelStore(path)).close();
     const db = new Level(path);
-    await db.put('meta!schema', '4');
+    await db.put('meta!schema', '5');
     await db.close();
     await expect(openLevelStore(path)).rejects.toMatchObject({
       code: 'service.store',
-      evidence: { folder: path, schema: '4', known: '3' },
+      evidence: { folder: path, schema: '5', known: '4' },
     });
     // The refusal leaves no lock behind.
-    await expect(openLevelStore(path)).rejects.toMatchObject({ evidence: { schema: '4' } });
+    await expect(openLevelStore(path)).rejects.toMatchObject({ evidence: { schema: '5' } });
   });
 
   it('is refused when it holds the database of another program', async () => {

@@ -24,7 +24,7 @@ const groups = [someUuid(100), someUuid(101)];
 let stores: readonly Filled[];
 beforeAll(async () => {
   stores = [await filled(small), await filled(large)];
-}, 60_000);
+});
 afterAll(async () => {
   for (const { store, folder } of stores) {
     await store.close();

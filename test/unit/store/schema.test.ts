@@ -3,6 +3,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { encodePem } from '../../../src/codec/pem.ts';
 import { toHex } from '../../../src/core/bytes.ts';
 import { days } from '../../../src/core/clock.ts';
+import { limits } from '../../../src/core/limits.ts';
 import { parseCertificate } from '../../../src/pki/certificate.ts';
 import { openLevelStore } from '../../../src/store/level.ts';
 import { makePki } from '../../support/chains.ts';
@@ -35,7 +36,7 @@ test('a store of schema 1 is brought to the present one: every record gets what 
   expect(credentials).toEqual([expectedCredential]);
   expect(await store.credentials(someUuid(1))).toEqual([expectedCredential]);
   await store.close();
-  expect(await schemaOf(folder.path)).toBe('3');
+  expect(await schemaOf(folder.path)).toBe('4');
 });
 
 test('a process killed in the middle of it leaves the rest to the next one, which changes nothing that was through', async () => {
@@ -91,7 +92,58 @@ test('a store of schema 2 is given indexes and counters, right also when what an
   expect(found.map(({ id }) => id)).toEqual([8, 7, 6, 5].map(attemptId));
   expect(found).toMatchObject(found.map(() => ({ ownerId: owner })));
   await again.close();
-  expect(await schemaOf(folder.path)).toBe('3');
+  expect(await schemaOf(folder.path)).toBe('4');
+});
+
+test('a store of schema 3 keeps what it has counted of stages, under the bounds that it was counted by', async () => {
+  const { stageBounds, runBounds } = limits.store;
+  const slot = startOfRecords - (startOfRecords % limits.store.statisticsSlot);
+  const finest = stageBounds.indexOf(1);
+  const counts = Array.from({ length: stageBounds.length + 1 - finest }, (_, k) => k + 1);
+  const runs = runBounds.map(() => 1).concat(2);
+  const row = { verdicts: { provisioned: 9 }, codes: {}, bytesIn: 1, bytesOut: 2, stages: { issue: counts }, runs };
+  await (await openLevelStore(folder.path)).close();
+  const db = new Level(folder.path);
+  await db.put(`statistics!${String(slot).padStart(16, '0')}!`, JSON.stringify(row));
+  await db.put('meta!schema', '3');
+  await db.close();
+  const wanted = [
+    { ...row, slot, ownerId: undefined, stages: { issue: [...stageBounds.slice(0, finest).map(() => 0), ...counts] } },
+  ];
+  for (const _ of ['renewed', 'and left alone']) {
+    const store = await openLevelStore(folder.path);
+    expect(await store.statistics({ since: slot })).toEqual(wanted);
+    await store.close();
+    expect(await schemaOf(folder.path)).toBe('4');
+  }
+});
+
+test('a store of schema 3, which counted credentials by group only, counts them for whom their devices are', async () => {
+  const [group, owner] = [someUuid(90), someUuid(91)];
+  const store = await openLevelStore(folder.path);
+  const device = await store.putDevice(someDevice(1, { groupId: group }));
+  await store.addCredential(someCredential('aa', { groupId: group }));
+  await store.addCredential(someCredential('bb', { groupId: group, keyId: someUuid(2) }));
+  const assignedOwner = { id: owner, name: 'somebody' };
+  expect(device && (await store.putDevice({ ...device, assignedOwner }))).toBeDefined();
+  const range = { since: 0, until: someCredential('aa').notAfter + days(1) };
+  const wanted = await store.expiryCounts(range);
+  expect(wanted.map(({ ownerId, count }) => [ownerId, count])).toEqual([
+    [undefined, 1],
+    [owner, 1],
+  ]);
+  await store.close();
+  const db = new Level(folder.path);
+  for (const key of await db.keys().all()) {
+    if (key.startsWith('expiry-count!')) await db.del(key);
+    if (key.startsWith('credential-of!')) await db.put(key, '');
+  }
+  await db.put('expiry-count!0000001774915200000!a!b', '2');
+  await db.put('meta!schema', '3');
+  await db.close();
+  const again = await openLevelStore(folder.path);
+  expect(await again.expiryCounts(range)).toEqual(wanted);
+  await again.close();
 });
 
 /** Indexes and counters as no migration would leave them: some are missing, some are wrong. */
