@@ -3,14 +3,14 @@ import type { Timers } from './core/clock.ts';
 import type { JsonObject } from './core/json.ts';
 import type { Log } from './core/log.ts';
 import { EventHub } from './operator/event-hub.ts';
+import { tellUntold } from './operator/event-recovery.ts';
 import type { Metrics } from './ops/metrics.ts';
 import { traceAttempts } from './ops/traces.ts';
 import type { EntryListener } from './provision/ports.ts';
 import { StatisticsRecorder } from './provision/statistics.ts';
 import type { ReloadOutcome } from './reload.ts';
 import type { StoreWrite } from './store/level.ts';
-import type { AuditEntry } from './store/model.ts';
-import type { Store, StoreChanges } from './store/store.ts';
+import type { AuditNews, Store } from './store/store.ts';
 
 export interface ObserversDeps {
   readonly timers: Timers;
@@ -20,7 +20,7 @@ export interface ObserversDeps {
 
 /**
  * Everybody who is told of what happens in a service: live events, statistics, traces, metrics. They look on; what they do wrong is
- * no device's business. The store tells of its writes before it is open, and nobody hears of those.
+ * no device's business. The store tells of its writes before it is open: `begin` makes good what those have to say.
  */
 export class Observers {
   /** Undefined: there is nobody to ask for them. */
@@ -32,12 +32,12 @@ export class Observers {
     this.deps = deps;
   }
 
-  begin(store: Store): void {
+  /** Tells first what the last process did not get to tell. @throws FirstbootError service.store */
+  async begin(store: Store): Promise<void> {
     const { timers, log } = this.deps;
-    this.parts = {
-      events: new EventHub({ store, timers, log }),
-      statistics: new StatisticsRecorder({ store, timers, log }),
-    };
+    const events = new EventHub({ store, timers, log });
+    this.parts = { events, statistics: new StatisticsRecorder({ store, timers, log }) };
+    await tellUntold(events, store);
   }
 
   /** Undefined before `begin`. */
@@ -55,8 +55,8 @@ export class Observers {
     };
   }
 
-  audited(entry: AuditEntry, changes: StoreChanges): void {
-    this.events?.audited(entry, changes);
+  audited(line: AuditNews): void {
+    this.events?.audited(line);
   }
 
   wrote(write: StoreWrite): void {

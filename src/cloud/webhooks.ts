@@ -45,11 +45,18 @@ class Deliverer implements WebhookDeliverer {
 
   constructor(deps: WebhookDelivererDeps) {
     this.deps = deps;
-    this.news = deps.hub.since(undefined, { types: ['webhook'], patient: true });
+    const start = eventId({ epoch: deps.store.epoch, n: 0 });
+    this.news = deps.hub.since(start, { types: ['webhook'], patient: true });
   }
 
   async start(): Promise<void> {
-    await this.adapt([]);
+    const news: StoredEvent[] = [];
+    while (this.news.behind) {
+      const reading = await this.news.next({ wait: false });
+      if (reading.kind === 'events') news.push(...reading.events);
+      if (reading.kind === 'end') break;
+    }
+    await this.adapt(news);
     this.following = this.follow();
   }
 
@@ -92,7 +99,7 @@ class Deliverer implements WebhookDeliverer {
   private async employ(webhook: Webhook, news: readonly StoredEvent[]): Promise<WebhookWorker> {
     const { store, fetch = globalThis.fetch, ownersReachPrivate = false } = this.deps;
     const noted = await store.webhookCursor(webhook.id);
-    // What came before it is not for it; one that was made while no service ran begins with this start.
+    // What came before it is not for it.
     const begin = newsOf('webhook.create', webhook, news)?.id ?? eventId({ epoch: store.epoch, n: 0 });
     if (noted === '') await store.commitDeliveries({ webhookId: webhook.id, cursor: begin });
     const deps = { ...this.deps, fetch, ownersReachPrivate, gone: (gone: Webhook) => this.disable(gone) };

@@ -76,6 +76,10 @@ export const surfaceLimits = {
     writeDelay: 100,
     writeBatch: 500,
     writeRetry: seconds(1),
+    /** What happened so long before the last event that is stored was told before it. */
+    lateness: minutes(1),
+    /** At the start attempts that were opened so long before the newest one are looked at: whether they were told. */
+    lookBack: hours(1),
     /** Handed to a reader at a time. */
     page: 100,
     /** Pieces of the log that one answer of the history looks through. */

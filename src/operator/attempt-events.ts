@@ -1,4 +1,4 @@
-import { isoTime } from '../core/clock.ts';
+import type { Millis } from '../core/clock.ts';
 import { type Uuid, uuidV7Time } from '../core/ids.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { AttemptEntry, Device } from '../store/model.ts';
@@ -31,7 +31,7 @@ export function eventsOfEntry(
       const { stage, result, facts, refusal } = entry;
       const ownerId = owned ?? textOf(facts.ownerId);
       const data = { attempt, stage, result, ...(refusal && { code: refusal.code }), ...who(device, facts, shown) };
-      return [{ type: 'attempt.stage', ownerId, data }, ...newsOfDevice(entry, device)];
+      return [{ type: 'attempt.stage', ownerId, data }, ...newsOfDevice(attempt, entry, device)];
     }
     case 'alarm': {
       if (device === undefined) return [];
@@ -56,20 +56,34 @@ export function eventsOfEntry(
 }
 
 /** The owner whose programs are told of a device; a transfer counts at once. */
-export const ownerOfDevice = (device: Device | undefined): Uuid | undefined => device && ownerIdOf(device);
+const ownerOfDevice = (device: Device | undefined): Uuid | undefined => device && ownerIdOf(device);
+
+/** What a device's record says has happened to it, with when: the same as was told then. */
+export function newsOnRecord(device: Device, attempt: Uuid): readonly (EventDraft & { readonly at: Millis })[] {
+  const news = (type: string, at: Millis, more: JsonObject = {}) => ({
+    type,
+    at,
+    ownerId: ownerOfDevice(device),
+    data: { ...who(device), ...more },
+  });
+  const first = device.lineage.findLast(({ event }) => event === 'generation')?.facts.provisionedAt;
+  return [
+    ...(device.state === 'pending' ? [news('device.pending', device.stateSince)] : []),
+    ...(device.generation === 1 && typeof first === 'string' ? [news('device.enrolled', Date.parse(first))] : []),
+    ...device.alarms.map(({ at, kind, evidence }) => news('device.alarm', at, { attempt, kind, evidence })),
+  ];
+}
 
 /** A device that begins to wait, or whose first generation has got its first credential, does so in the decision on record. */
 function newsOfDevice(
-  entry: AttemptEntry & { readonly type: 'stage' },
+  attempt: Uuid,
+  { at, stage, result, refusal }: AttemptEntry & { readonly type: 'stage' },
   device: Device | undefined,
 ): readonly EventDraft[] {
-  if (device === undefined) return [];
-  const { at, stage, result, refusal } = entry;
-  const news = (type: string): EventDraft[] => [{ type, ownerId: ownerOfDevice(device), data: who(device) }];
-  if (refusal?.code === 'admit.pending') return device.stateSince === at ? news('device.pending') : [];
-  if (stage !== 'issue' || result !== 'ok' || device.generation !== 1) return [];
-  const first = device.lineage.findLast(({ event }) => event === 'generation');
-  return first?.facts.provisionedAt === isoTime(at) ? news('device.enrolled') : [];
+  const begins = refusal?.code === 'admit.pending' ? 'device.pending' : undefined;
+  const news = stage === 'issue' && result === 'ok' ? 'device.enrolled' : begins;
+  const recorded = device === undefined || news === undefined ? [] : newsOnRecord(device, attempt);
+  return recorded.filter((one) => one.type === news && one.at === at);
 }
 
 /** A refusal's facts may be about another certificate of the chain than the peer's own. */

@@ -1,11 +1,11 @@
 import { limits } from '../core/limits.ts';
 import type { StoredEvent } from '../store/model.ts';
 import type { EventHub } from './event-hub.ts';
-import type { EventWishes } from './event-reader.ts';
+import { type EventWishes, isWished } from './event-reader.ts';
 
 export interface EventHistory {
   readonly items: readonly StoredEvent[];
-  /** Behind which id the next page begins; null: there is no more for now. */
+  /** Where the next page begins: behind this id, or in front of it when the newest come first; null: there is no more (for now). */
   readonly next: string | null;
   /** Up to here everything that is wished is in this answer: who comes back later begins behind it. */
   readonly last: string;
@@ -40,4 +40,31 @@ export async function eventHistory(
   } finally {
     reader.end();
   }
+}
+
+/**
+ * The same from the end: newest first. So much is looked through at a time that a page may be short, or empty, and have a next
+ * one, in front of what was looked through.
+ * @param before id of an event, exclusive; undefined: from the last one
+ * @throws RangeError when `before` is no id; FirstbootError service.store
+ */
+export async function newestEvents(
+  hub: Pick<EventHub, 'back' | 'last'>,
+  wishes: Pick<EventWishes, 'ownerId' | 'types'>,
+  { before, limit }: { readonly before?: string | undefined; readonly limit: number },
+): Promise<EventHistory> {
+  const items: StoredEvent[] = [];
+  let last = before ?? hub.last;
+  let next = before;
+  for (let pieces = 0; pieces < limits.events.historyPieces && items.length < limit; pieces++) {
+    const page = await hub.back(next, limits.events.page);
+    if (pieces === 0) last = page[0]?.id ?? last;
+    for (const event of page) {
+      if (items.length === limit) break;
+      if (isWished(event, wishes)) items.push(event);
+      next = event.id;
+    }
+    if (page.length === 0) return { items, next: null, last, lost: false };
+  }
+  return { items, next: next ?? null, last, lost: false };
 }

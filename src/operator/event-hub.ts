@@ -4,15 +4,15 @@ import type { JsonObject } from '../core/json.ts';
 import { limits } from '../core/limits.ts';
 import type { Log } from '../core/log.ts';
 import type { EntryListener } from '../provision/ports.ts';
-import type { AuditEntry, StoredEvent } from '../store/model.ts';
-import type { Store, StoreChanges } from '../store/store.ts';
-import { eventsOfEntry, ownerOfDevice } from './attempt-events.ts';
+import type { StoredEvent } from '../store/model.ts';
+import type { AuditNews, Store } from '../store/store.ts';
+import { eventsOfEntry } from './attempt-events.ts';
 import { subjectIn } from './attempt-peer.ts';
-import { eventId, parseEventId } from './event-ids.ts';
+import { type EventPlace, eventId, isAfter, parseEventId } from './event-ids.ts';
 import { EventReader, type EventWishes } from './event-reader.ts';
 
 export interface EventHubDeps {
-  readonly store: Pick<Store, 'epoch' | 'appendEvents' | 'events' | 'oldestEvent'>;
+  readonly store: Pick<Store, 'epoch' | 'appendEvents' | 'events' | 'oldestEvent' | 'removedEvent'>;
   readonly timers: Timers;
   readonly log: Log;
   /** How many of the newest events are held in memory. Default: limits.events.held. */
@@ -30,6 +30,8 @@ export class EventHub {
   /** An event stands at its number modulo the length. */
   private readonly ring: StoredEvent[] = [];
   private readonly readers = new Set<EventReader>();
+  /** Lines of the audit log that are told and not written, by the number of the last event about each. */
+  private readonly lines = new Map<number, number>();
   /** Of the certificates that peers of open attempts have presented; the pipeline bounds those and closes every one. */
   private readonly subjects = new Map<Uuid, string>();
   /** Numbers of the last event that was told, and of the last one that is written. */
@@ -57,21 +59,16 @@ export class EventHub {
   };
 
   /** For the store, which tells of each line of the audit log; an owner hears of what is all its own. */
-  audited(line: AuditEntry, changes: StoreChanges = {}): void {
-    const { seq, at, actor, action, target, detail } = line;
-    this.tell(action, { seq, target, actor: { ...actor }, detail }, ownerOfChanges(changes), at);
-    if (action !== 'group.approve') return;
+  audited({ entry, about }: AuditNews): void {
+    const { seq, at, actor, action, target, detail } = entry;
+    this.tell(action, { seq, target, actor: { ...actor }, detail }, about.ownerId, at);
     // One line for a lot of devices; who follows devices hears of each.
     const { devices: _, ...said } = detail;
-    for (const device of changes.devices ?? []) {
-      const data = {
-        seq,
-        target: `device ${device.keyId}`,
-        actor: { ...actor },
-        detail: { ...said, to: device.state },
-      };
-      this.tell('device.approve', data, ownerOfDevice(device), at);
+    for (const { keyId, ownerId, state } of action === 'group.approve' ? about.devices : []) {
+      const data = { seq, target: `device ${keyId}`, actor: { ...actor }, detail: { ...said, to: state } };
+      this.tell('device.approve', data, ownerId, at);
     }
+    if (!this.closed) this.lines.set(this.told, seq);
   }
 
   tell(type: string, data: JsonObject, ownerId?: Uuid, at = this.deps.timers.now()): void {
@@ -82,6 +79,12 @@ export class EventHub {
     for (const reader of this.readers) reader.told(event);
     if (this.told - this.written >= limits.events.writeBatch && !this.away) this.write();
     else this.writeAfter(limits.events.writeDelay);
+  }
+
+  /** What was told so far is written, or the store does not take it. */
+  async settled(): Promise<void> {
+    this.write();
+    await this.writing;
   }
 
   /** Readers that follow: live streams, and webhooks. */
@@ -111,7 +114,7 @@ export class EventHub {
     const reader = new EventReader(
       {
         epoch: store.epoch,
-        first: () => Math.max(1, this.told - this.held + 1),
+        first: () => this.first,
         last: () => this.told,
         at: (n) => this.ring[n % this.held],
         stored: async (page) => {
@@ -119,6 +122,7 @@ export class EventHub {
           return store.events(page);
         },
         oldest: async () => (await store.oldestEvent())?.id,
+        removed: () => store.removedEvent(),
         left: () => this.readers.delete(reader),
       },
       place,
@@ -127,6 +131,25 @@ export class EventHub {
     if (this.closed) reader.end('closed');
     else this.readers.add(reader);
     return reader;
+  }
+
+  /**
+   * The events in front of `before`, or the last ones, newest first, stored or not; none: no more are kept.
+   * @throws RangeError when `before` is no id of an event; FirstbootError service.store
+   */
+  async back(before: string | undefined, limit: number): Promise<readonly StoredEvent[]> {
+    const { store } = this.deps;
+    const end: EventPlace = { epoch: store.epoch, n: this.told + 1 };
+    const asked = before === undefined ? end : parseEventId(before);
+    if (asked === undefined) throw new RangeError(`${before} is no id of an event`);
+    const place = isAfter(asked, end) ? asked : end;
+    const count = place.epoch === end.epoch ? Math.min(limit, place.n - this.first) : 0;
+    if (count > 0) {
+      const found = Array.from({ length: count }, (_, k) => this.ring[(place.n - 1 - k) % this.held]);
+      return found.filter((event) => event !== undefined);
+    }
+    await this.writing;
+    return store.events({ newest: true, before: eventId(place), limit });
   }
 
   /** Ends the readers and writes what is left. Nothing is told any more. */
@@ -139,6 +162,11 @@ export class EventHub {
     if (this.written < this.told) {
       this.deps.log.error({ lost: this.told - this.written }, 'events are lost: the store is away');
     }
+  }
+
+  /** Number of the oldest one at hand. */
+  private get first(): number {
+    return Math.max(1, this.told - this.held + 1);
   }
 
   private writeAfter(delay: number): void {
@@ -160,14 +188,22 @@ export class EventHub {
     const { store, log } = this.deps;
     while (this.written < this.told) {
       const from = Math.max(this.written, this.told - this.held);
-      if (from > this.written)
+      if (from > this.written) {
         log.error({ lost: from - this.written }, 'events are lost: the store has been away for too long');
+        for (const n of this.lines.keys()) if (n <= from) this.lines.delete(n);
+      }
       const to = Math.min(this.told, from + limits.events.writeBatch);
       const lot = Array.from({ length: to - from }, (_, k) => this.ring[(from + 1 + k) % this.held]);
+      const lines = [...this.lines].filter(([n]) => n > from && n <= to);
       this.written = from;
       try {
-        await store.appendEvents(lot.filter((event) => event !== undefined));
+        const told = lines.map(([, seq]) => seq);
+        await store.appendEvents(
+          lot.filter((event) => event !== undefined),
+          told,
+        );
         this.written = to;
+        for (const [n] of lines) this.lines.delete(n);
       } catch (error) {
         log.warn({ error }, 'events could not be written, trying again');
         this.away = true;
@@ -178,15 +214,4 @@ export class EventHub {
       }
     }
   }
-}
-
-/** Whose all of the changed rows are; undefined when they are several owners', or nobody's. */
-function ownerOfChanges({ devices = [], groups = [], hubs = [] }: StoreChanges): Uuid | undefined {
-  const owners = new Set([
-    ...devices.map(ownerOfDevice),
-    ...groups.map(({ owner }) => owner.id),
-    ...hubs.map(({ ownerId }) => ownerId),
-  ]);
-  const [owner] = owners;
-  return owners.size === 1 ? owner : undefined;
 }

@@ -34,6 +34,8 @@ interface EventOrder {
   readonly at: (n: number) => StoredEvent | undefined;
   readonly stored: (page: { readonly after?: string; readonly limit: number }) => Promise<readonly StoredEvent[]>;
   readonly oldest: () => Promise<string | undefined>;
+  /** The last one that had to make room in the store. */
+  readonly removed: () => Promise<string | undefined>;
   readonly left: () => void;
 }
 
@@ -152,6 +154,9 @@ export class EventReader {
     }
     const limit = limits.events.page;
     const page = await order.stored(place ? { after: eventId(place), limit } : { limit });
+    const removed = parseEventId((await order.removed()) ?? '');
+    // The end of an epoch shows no gap.
+    if (place && removed && isAfter(place, removed)) return this.lost(parseEventId(page[0]?.id ?? '') ?? first);
     if (page.length === 0) {
       if (place && !follows(place, first)) return this.lost(first);
       this.place = before(first);
@@ -180,7 +185,7 @@ export class EventReader {
 }
 
 /** Whether an event is one of those that somebody wishes to hear of. */
-const isWished = ({ type, ownerId }: StoredEvent, { types = [], ownerId: owner }: EventWishes): boolean =>
+export const isWished = ({ type, ownerId }: StoredEvent, { types = [], ownerId: owner }: EventWishes): boolean =>
   (owner === undefined || ownerId === owner) &&
   (types.length === 0 || types.some((wished) => type === wished || type.startsWith(`${wished}.`)));
 

@@ -1,7 +1,7 @@
 import type { StoredEvent } from '../store/model.ts';
 
 /** Whether an event is a line of the audit log, which not everybody may read. */
-const isAuditLine = ({ data }: StoredEvent): boolean => typeof data.seq === 'number' && data.actor !== undefined;
+export const isAuditLine = ({ data }: StoredEvent): boolean => typeof data.seq === 'number' && data.actor !== undefined;
 
 /** An event for somebody who may not read the audit log: that something was done to what, and not by whom and how. */
 export function withoutAudit(event: StoredEvent): StoredEvent {

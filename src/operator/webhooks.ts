@@ -1,5 +1,5 @@
 import { fromBase64, toBase64 } from '../core/bytes.ts';
-import { failure } from '../core/errors.ts';
+import { type FirstbootError, failure } from '../core/errors.ts';
 import { parseUuid, type Uuid, uuidV4 } from '../core/ids.ts';
 import { limits } from '../core/limits.ts';
 import type { RandomSource } from '../core/random.ts';
@@ -8,6 +8,7 @@ import type { Store } from '../store/store.ts';
 import { asStored, carryOut, type OperatorDeps, type Outcome, type RowOptions, requireRevision } from './change.ts';
 import { differences } from './difference.ts';
 import type { DryRun, ListPage, WebhookRequest, WebhookView } from './operations.ts';
+import { takenName } from './policy-rows.ts';
 import { everyDelivery, firstOf, type Page } from './scan.ts';
 import { isPlainText } from './selectors.ts';
 
@@ -55,13 +56,13 @@ export async function putWebhook(
         secret: asked.secret ?? known?.secret ?? made,
       };
       requireRevision(next, revision);
-      requireRoom(next, await store.webhooks.list(), known === undefined);
+      requireRoom(next, await store.webhooks.list(), known);
       const changed = known ? differences(known, next) : [];
       return {
         action: known ? 'webhook.update' : 'webhook.create',
         target: `webhook ${next.id}`,
         detail: { name, host: new URL(url).host, ...(known && { changed: changed.map(({ field }) => field) }) },
-        changes: { webhooks: [next] },
+        changes: { webhooks: [next], names: takenName('webhooks', next, known) },
         effects: known
           ? changed.map(({ text }) => `webhook ${known.name}: ${text}`)
           : [`webhook ${name} is added: ${url} is told of ${next.types.join(', ') || 'all events'}`],
@@ -122,8 +123,9 @@ export async function listDeliveries(
 }
 
 /**
- * Tries dead letters again: one, or all. The outcome says how many.
- * @throws FirstbootError operator.not-found (also: this event is no dead letter of it)
+ * Tries dead letters again: one, or all. The outcome says how many; of those who ask for the same one at once, the first has it.
+ * @throws FirstbootError operator.not-found (also: this event is no dead letter of it), operator.conflict (it is tried again
+ *   already)
  */
 export function redeliver(
   deps: OperatorDeps,
@@ -141,15 +143,12 @@ export function redeliver(
         if (event === undefined || letter.event.id === event) again.push({ ...letter, attempts: 0, dueAt: now() });
       }
       const count = again.length;
-      if (event !== undefined && count === 0) {
-        const fix = '`firstboot webhook deliveries --dead` shows them';
-        throw failure('operator.not-found', { webhook: name, event: event.slice(0, limits.policy.text) }, fix);
-      }
+      if (event !== undefined && count === 0) throw await noDeadLetter(store, { id, name }, event);
       return {
         action: 'webhook.redeliver',
         target: `webhook ${id}`,
         detail: { name, count, ...(event !== undefined && { event }) },
-        changes: { deliveries: again },
+        changes: { revived: again },
         effects: count === 0 ? [] : [`${count} dead letters of webhook ${name} are tried again`],
         result: count,
       };
@@ -170,6 +169,19 @@ async function findWebhook(store: Pick<Store, 'webhooks'>, which: string): Promi
     { webhook: which.slice(0, limits.api.name) },
     '`firstboot webhook list` shows them',
   );
+}
+
+async function noDeadLetter(
+  store: Pick<Store, 'deliveries'>,
+  { id, name }: Pick<Webhook, 'id' | 'name'>,
+  event: string,
+): Promise<FirstbootError> {
+  const about = { webhook: name, event: event.slice(0, limits.policy.text) };
+  for await (const one of everyDelivery(store, id, { dead: false })) {
+    if (one.event.id === event)
+      return failure('operator.conflict', about, 'it is on its way: wait for what comes of it');
+  }
+  return failure('operator.not-found', about, '`firstboot webhook deliveries --dead` shows them');
 }
 
 async function viewOf(store: Standing, { secret: _, ...webhook }: Webhook): Promise<WebhookView> {
@@ -206,12 +218,12 @@ function checkedSecret(text: string | undefined): string | undefined {
   throw failure('operator.input', { field: 'secret' }, fix);
 }
 
-function requireRoom({ id, name }: Webhook, rows: readonly Webhook[], isNew: boolean): void {
-  const namesake = rows.find((row) => row.id !== id && row.name === name);
+function requireRoom({ id, name }: Webhook, rows: readonly Webhook[], known: Webhook | undefined): void {
+  const namesake = known?.name === name ? undefined : rows.find((row) => row.id !== id && row.name === name);
   if (namesake) {
     throw failure('operator.conflict', { webhook: name, id: namesake.id }, 'another webhook has this name: choose one');
   }
-  if (isNew && rows.length >= limits.api.webhooks) {
+  if (known === undefined && rows.length >= limits.api.webhooks) {
     throw failure('operator.conflict', { webhooks: rows.length }, 'delete webhooks that nobody needs any more');
   }
 }

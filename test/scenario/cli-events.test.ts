@@ -13,6 +13,7 @@ import type { Store } from '../../src/store/store.ts';
 import { startTestApi, type TestApi } from '../support/api.ts';
 import { runInProcess } from '../support/run-in-process.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
+import { until } from '../support/until.ts';
 
 /** `firstboot events` against a service that tells events, and against one that breaks off in the middle. */
 
@@ -71,16 +72,16 @@ describe('firstboot events', () => {
     const way = await wayTo(api.url);
     const running = runInProcess(['events', '--server', way.url, '--follow', '--json']);
     // A stream that nobody has opened yet hears nothing.
-    await vi.waitFor(() => expect(hub.streams()).toBe(1), { timeout: 5000 });
+    await until(() => hub.streams() === 1);
     hub.tell('device.enrolled', { n: 1 });
     hub.tell('device.enrolled', { n: 2 });
-    await vi.waitFor(() => expect(way.carried()).toContain('"n":2'), { timeout: 5000 });
+    await until(() => way.carried().includes('"n":2'));
     way.cut();
     hub.tell('device.enrolled', { n: 3 });
-    await vi.waitFor(() => expect(way.carried()).toContain('"n":3'), { timeout: 10_000 });
+    await until(() => way.carried().includes('"n":3'));
     hub.tell('device.enrolled', { n: 4 });
     const printed = () => vi.mocked(process.stdout.write).mock.calls.join('');
-    await vi.waitFor(() => expect(printed()).toContain('"n":4'), { timeout: 5000 });
+    await until(() => printed().includes('"n":4'));
     process.emit('SIGINT');
     const { stdout, code, stderr } = await running;
     await way.close();
@@ -91,7 +92,7 @@ describe('firstboot events', () => {
       .split('\n')
       .map((line) => JSON.parse(line).data.n);
     expect(told).toEqual([1, 2, 3, 4]);
-  }, 30_000);
+  });
 });
 
 /** A way to a service that can be cut. */

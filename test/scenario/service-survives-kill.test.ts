@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { decodeCertificates } from '../../src/codec/pem.ts';
-import { seconds } from '../../src/core/clock.ts';
+import { minutes, seconds } from '../../src/core/clock.ts';
+import { limits } from '../../src/core/limits.ts';
 import { randomFraction, seededRandom } from '../../src/core/random.ts';
 import { SimulatedDevice } from '../../src/device/simulator.ts';
 import { parseCertificate } from '../../src/pki/certificate.ts';
@@ -19,7 +20,7 @@ let remove: () => Promise<void>;
 beforeAll(async () => {
   build();
   ({ path: cwd, remove } = await temporaryFolder());
-}, 60_000);
+});
 afterAll(() => remove());
 
 test('what devices were given is on record when the service is killed with -9 among them, and all end provisioned', async () => {
@@ -76,6 +77,14 @@ test('what devices were given is on record when the service is killed with -9 am
   const serials = received.flat().map(({ serial }) => serial);
   expect(new Set(serials).size).toBe(serials.length);
   expect(serials.length).toBeGreaterThanOrEqual(rounds * deviceCount);
+  // Whoever follows events has heard of each device, and how each run ended, whichever start told it.
+  const told = (await store.events({ limit: limits.store.events })).map(({ type, data }) =>
+    type === 'attempt.closed' ? `${data.attempt}` : `${type} ${data.keyId}`,
+  );
+  const closed = (await store.attempts({ limit: 10_000 })).filter(({ closedAt }) => closedAt !== undefined);
+  expect(closed.length).toBeGreaterThanOrEqual(deviceCount);
+  expect(closed.map(({ id }) => id).filter((id) => !told.includes(id))).toEqual([]);
+  expect(records.filter(({ keyId }) => !told.includes(`device.enrolled ${keyId}`))).toEqual([]);
   await store.close();
 });
 
@@ -87,7 +96,7 @@ const createDevice = (k: number, port: number): Promise<SimulatedDevice> =>
     identity: join(cwd, `data/pki/devices/device-000${k + 1}`),
     retry: { table: [seconds(1)], variant: 'documented' },
     cloudChecks: 0,
-    timeout: seconds(20),
+    timeout: minutes(2),
   });
 
 interface Received {

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { hours, type ManualTimers, minutes, seconds } from '../../src/core/clock.ts';
 import { limits } from '../../src/core/limits.ts';
@@ -52,8 +51,7 @@ const settled = async (waiting: number, dead: number): Promise<void> =>
 const pass = async (span: number, step = seconds(5)): Promise<void> => {
   for (let end = timers.now() + span; timers.now() < end; ) {
     timers.advanceTo(Math.min(end, timers.now() + step));
-    await sleep(3);
-    for (let tries = 0; bench.underWay() > 0 && tries < 100; tries++) await sleep(1);
+    await bench.quiet(() => receiver.hanging);
   }
 };
 
@@ -135,7 +133,7 @@ test('a receiver that is away is tried one event at a time, and what it missed i
   receiver.mood = () => 503;
   const ids = tell(300);
   await until(() => receiver.asked.length >= limits.webhooks.failing);
-  await sleep(50);
+  await bench.quiet(() => receiver.hanging);
   expect(receiver.asked.length).toBeLessThan(limits.webhooks.failing + limits.webhooks.inFlight);
   const before = receiver.asked.length;
   await pass(minutes(1));
@@ -189,7 +187,7 @@ test('a change of the address, the secret and the types counts from then on; a d
   await deleteWebhook(bench.deps, 'hook');
   await until(() => bench.hub.open < open);
   tell(3, 'other');
-  await sleep(50);
+  await bench.quiet(() => other.hanging);
   expect(other.asked).toHaveLength(1);
   expect(receiver.asked).toHaveLength(0);
   await other.close();
@@ -218,7 +216,7 @@ test("an owner's webhook is told of the owner's events, and not who did what", a
   bench.hub.tell('device.approve', { seq: 3, target: 'device x', actor: { name: 'kim' }, detail: {} }, owner);
   bench.hub.tell('device.pending', {}, owner);
   await until(() => receiver.taken.length === 2);
-  await sleep(20);
+  await bench.quiet(() => receiver.hanging);
   const bodies = receiver.asked.map(({ body }) => [body.type, body.data]);
   expect(bodies.toSorted()).toEqual([
     ['device.approve', { seq: 3, target: 'device x' }],

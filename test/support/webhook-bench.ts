@@ -1,8 +1,10 @@
+import { setImmediate } from 'node:timers/promises';
 import { createWebhookDeliverer, type WebhookDeliverer } from '../../src/cloud/webhooks.ts';
 import { ManualTimers, systemTimers, type Timers } from '../../src/core/clock.ts';
 import type { Log } from '../../src/core/log.ts';
 import { systemRandom } from '../../src/core/random.ts';
 import { EventHub } from '../../src/operator/event-hub.ts';
+import { tellUntold } from '../../src/operator/event-recovery.ts';
 import type { WebhookRequest } from '../../src/operator/operations.ts';
 import { putWebhook } from '../../src/operator/webhooks.ts';
 import { openLevelStore } from '../../src/store/level.ts';
@@ -20,6 +22,8 @@ export interface WebhookBench {
   readonly readers: () => number;
   /** Requests to receivers that are not answered yet. */
   readonly underWay: () => number;
+  /** Resolves when deliverer and hub only wait: for time, for news, or for receivers of which `hanging` never answer. */
+  readonly quiet: (hanging: () => number) => Promise<void>;
   /** @returns its secret */
   add(request: WebhookRequest, ownerId?: string): Promise<string>;
   readonly deps: Parameters<typeof putWebhook>[0];
@@ -37,10 +41,14 @@ export async function openWebhookBench(
   const note = (fields: object, text: string): void => void said.push(`${text} ${JSON.stringify(fields)}`);
   const log: Log = { debug: () => undefined, info: note, warn: note, error: note };
   let hub: EventHub | undefined;
-  const store = await openLevelStore(folder, { synced: false, onAudit: (...line) => hub?.audited(...line) });
-  const own = new EventHub({ store, timers: systemTimers, log });
+  const store = await openLevelStore(folder, { synced: false, onAudit: (line) => hub?.audited(line) });
+  let [underWay, readers, calls] = [0, 0, 0];
+  const watched = watchedCalls(store, (change) => {
+    calls += change;
+  });
+  const own = new EventHub({ store: watched, timers: systemTimers, log });
   hub = own;
-  let [underWay, readers] = [0, 0];
+  await tellUntold(own, store);
   const since: EventHub['since'] = (...from) => {
     readers++;
     return own.since(...from);
@@ -50,7 +58,7 @@ export async function openWebhookBench(
     return fetch(...request).finally(() => underWay--);
   };
   const deliverer = await createWebhookDeliverer({
-    store,
+    store: watched,
     hub: { since },
     timers,
     random: systemRandom,
@@ -67,6 +75,10 @@ export async function openWebhookBench(
     said,
     readers: () => readers,
     underWay: () => underWay,
+    quiet: async (hanging) => {
+      // Between an answer and what is made of it there are some turns of the loop.
+      for (let turns = 0; turns < 10; turns = calls > 0 || underWay > hanging() ? 0 : turns + 1) await setImmediate();
+    },
     deps,
     add: async (request, ownerId) => (await putWebhook({ ...deps, ownerId }, request, {})).result.secret ?? '',
     close: async () => {
@@ -75,6 +87,22 @@ export async function openWebhookBench(
       await store.close();
     },
   };
+}
+
+/** The same store; says of each call when it begins (1) and when it has ended (-1). */
+function watchedCalls(store: Store, count: (change: 1 | -1) => void): Store {
+  return new Proxy(store, {
+    get(target, name) {
+      const method: unknown = Reflect.get(target, name, target);
+      if (typeof method !== 'function') return method;
+      return (...args: readonly unknown[]): unknown => {
+        const result: unknown = method.apply(target, args);
+        if (!(result instanceof Promise)) return result;
+        count(1);
+        return result.finally(() => count(-1));
+      };
+    },
+  });
 }
 
 /** A clock that is told to move on: it begins now, for signatures are checked against the time. */

@@ -14,6 +14,8 @@ export interface Receiver {
   readonly asked: readonly { readonly id: string; readonly body: StoredEvent }[];
   /** Requests without a signature that fits. */
   readonly forged: number;
+  /** Requests that are never answered, whose senders have not given up yet. */
+  readonly hanging: number;
   /** Requests under way at a time, at most. */
   readonly most: number;
   mood: (asked: number, id: string) => Mood;
@@ -28,14 +30,17 @@ export interface Receiver {
 export async function startReceiver(): Promise<Receiver> {
   const taken: string[] = [];
   const asked: { id: string; body: StoredEvent }[] = [];
-  let [forged, most, underWay] = [0, 0, 0];
+  let [forged, most, underWay, hanging] = [0, 0, 0, 0];
   const answer = (request: IncomingMessage, response: ServerResponse, text: string): void => {
     const id = String(request.headers['webhook-id']);
     if (!isSigned(receiver, request, text)) forged++;
     const body = JSON.parse(text) as StoredEvent;
     asked.push({ id, body });
     const mood = receiver.mood(asked.length, id);
-    if (mood === 'hang') return;
+    if (mood === 'hang') {
+      hanging++;
+      return void response.once('close', () => hanging--);
+    }
     if (mood === 'reset') return void request.socket.resetAndDestroy();
     if (typeof mood === 'object') return void response.writeHead(307, { location: mood.redirect }).end();
     if (mood >= 200 && mood < 300) taken.push(id);
@@ -57,6 +62,9 @@ export async function startReceiver(): Promise<Receiver> {
     asked,
     get forged() {
       return forged;
+    },
+    get hanging() {
+      return hanging;
     },
     get most() {
       return most;

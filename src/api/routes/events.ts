@@ -1,7 +1,7 @@
 import Type from 'typebox';
 import { failure } from '../../core/errors.ts';
 import { limits } from '../../core/limits.ts';
-import { eventHistory as readHistory } from '../../operator/event-history.ts';
+import { newestEvents, eventHistory as readHistory } from '../../operator/event-history.ts';
 import type { EventHub } from '../../operator/event-hub.ts';
 import { withoutAudit } from '../../operator/event-told.ts';
 import type { StoredEvent } from '../../store/model.ts';
@@ -9,7 +9,7 @@ import { EventStream } from '../event-stream.ts';
 import { isInsider } from '../roles.ts';
 import { type Principal, route } from '../route.ts';
 import { eventHistory, eventId, eventIdPattern, eventTypes } from '../schemas/event.ts';
-import { closed, maybe } from '../schemas/parts.ts';
+import { closed, flag, maybe } from '../schemas/parts.ts';
 import type { ApiService } from '../service.ts';
 
 const tag = 'events';
@@ -52,11 +52,16 @@ const history = route({
   method: 'GET',
   path: '/events/history',
   tag,
-  summary: 'List events that are kept, oldest first',
+  summary: 'List events that are kept, oldest or newest first',
+  description:
+    'Oldest first, behind `after`; or, with `newest` or `before`, newest first. So much is looked through for one answer that a ' +
+    'page may be short, or empty, and have a next one.',
   role: 'viewer',
   query: Type.Object(
     {
       after: maybe(eventId('id of an event, exclusive; missing: from the oldest that is kept')),
+      before: maybe(eventId('id of an event, exclusive: those in front of it, newest first; not with `after`')),
+      newest: maybe(flag('newest first; not with `after`')),
       types,
       limit: maybe(Type.Integer({ minimum: 1, maximum: limits.api.listed, default: limits.api.page })),
     },
@@ -64,9 +69,17 @@ const history = route({
   ),
   answer: eventHistory,
   errors: [],
-  handle: async ({ query: { after, types: wished, limit = limits.api.page }, principal, service }) => {
+  handle: async ({ query, principal, service }) => {
+    const { after, before, types: wished, limit = limits.api.page } = query;
+    const newestFirst = query.newest === true || before !== undefined;
+    if (after !== undefined && newestFirst) {
+      throw failure('request.malformed', { at: 'query.after' }, 'leave it out, or `newest` and `before`');
+    }
     const wishes = { ownerId: principal.ownerId, types: wished };
-    const { items, ...rest } = await readHistory(eventsOf(service), wishes, { after, limit });
+    const hub = eventsOf(service);
+    const { items, ...rest } = await (newestFirst
+      ? newestEvents(hub, wishes, { before, limit })
+      : readHistory(hub, wishes, { after, limit }));
     return { body: { items: items.map((event) => toldTo(principal, event)), ...rest } };
   },
 });

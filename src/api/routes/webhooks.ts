@@ -125,7 +125,7 @@ const again = route({
   query: plainChange,
   body: redelivery,
   answer: redeliveryOutcome,
-  errors: known,
+  errors: [...known, 'operator.conflict'],
   handle: async ({ operations, params: asked, body: { event }, query }) => ({
     body: await operations.redeliver(asked.webhook, { ...query, ...(event !== undefined && { event }) }),
   }),

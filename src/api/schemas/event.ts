@@ -27,11 +27,11 @@ export const eventTypes = Type.Array(
   },
 );
 
-export const eventHistory = resource<EventHistory>('EventHistory', 'Events, oldest first.', {
+export const eventHistory = resource<EventHistory>('EventHistory', 'Events, oldest or newest first.', {
   items: listOf<StoredEvent>(event, 'a page may be short, or empty, and have a next one'),
   next: Type.Union([Type.String(), Type.Null()], {
-    description: '`after` of the next page; null: there is no more for now',
+    description: '`after` of the next page, or `before` when the newest come first; null: there is no more for now',
   }),
-  last: text('up to here everything asked for is in this answer: come back later with it as `after`'),
+  last: text('up to here everything was looked at: come back later with it as `after`'),
   lost: flag('some of what was asked for is kept no more'),
 });

@@ -3,21 +3,12 @@ import { Command } from 'commander';
 import type { JsonObject, JsonValue } from '../../core/json.ts';
 import { limits } from '../../core/limits.ts';
 import type { StoredEvent } from '../../store/model.ts';
-import {
-  bad,
-  createOutput,
-  exitCodes,
-  faint,
-  isUsage,
-  type Output,
-  reportFailure,
-  strong,
-  untilInterrupted,
-} from '../output.ts';
+import { bad, faint, type Output, strong, untilInterrupted } from '../output.ts';
 import { plain } from '../plain.ts';
-import type { ApiClient } from '../remote/client.ts';
+import type { ApiClient, ApiRequest } from '../remote/client.ts';
 import { moment } from '../times.ts';
-import { asksServer, defaultServer, type ServerOptions, serverAddress } from '../with-operations.ts';
+import { asksServer, defaultServer, type ServerOptions } from '../with-operations.ts';
+import { withServer } from '../with-server.ts';
 import { everyPage, limited, tellMore } from './rows.ts';
 
 /** `firstboot events`: what happens in a running service. */
@@ -42,7 +33,11 @@ Examples:
   $ firstboot events --types attempt.closed,device --limit 20
   $ firstboot events --follow --after 3-1200 --json`,
     )
-    .action((options: EventOptions) => events(options));
+    .action((options: EventOptions) =>
+      withServer(options, (client, output) =>
+        options.follow === true ? follow(client, options, output) : history(client, options, output),
+      ),
+    );
 }
 
 interface EventOptions extends ServerOptions {
@@ -51,23 +46,6 @@ interface EventOptions extends ServerOptions {
   readonly after?: string;
   readonly limit: number;
   readonly json?: boolean;
-}
-
-async function events(options: EventOptions): Promise<void> {
-  const output = createOutput(options.json === true);
-  try {
-    const { createApiClient } = await import('../remote/client.ts');
-    const client = createApiClient(serverAddress({ ...options, server: options.server ?? defaultServer }));
-    const { blamed } = await import('../remote/blame.ts');
-    try {
-      await (options.follow === true ? follow(client, options, output) : history(client, options, output));
-    } catch (error) {
-      throw await blamed(error, client);
-    }
-  } catch (error) {
-    reportFailure(error, output);
-    if (isUsage(error)) process.exitCode = exitCodes.usage;
-  }
 }
 
 async function follow(client: ApiClient, { types, after }: EventOptions, output: Output): Promise<void> {
@@ -96,23 +74,29 @@ async function follow(client: ApiClient, { types, after }: EventOptions, output:
 
 /** The last of them, or with --after the first of those behind it. */
 async function history(client: ApiClient, { types, after, limit }: EventOptions, output: Output): Promise<void> {
+  const ask = (page: ApiRequest['query'], most: number): Promise<EventList> =>
+    client.ask('/events/history', { query: { types, ...page, limit: Math.min(most, limits.api.listed) } });
+  // All of them are told as they come.
+  if (after === undefined && Number.isFinite(limit)) {
+    let [kept, next]: [readonly StoredEvent[], string | null] = [[], null];
+    do {
+      const { items, next: further } = await ask({ newest: true, before: next ?? undefined }, limit - kept.length);
+      [kept, next] = [[...kept, ...items], further];
+    } while (kept.length < limit && next !== null);
+    for (const event of kept.toReversed()) tell(event, output);
+    if (kept.length === 0) output.line(faint('there is no such event'));
+    return;
+  }
   const all = everyPage<StoredEvent>(async (page) => {
-    const query = { types, after: page.after ?? after, limit: Math.min(page.limit, limits.api.listed) };
-    const { items, next } = await client.ask<EventList>('/events/history', { query });
+    const { items, next } = await ask({ after: page.after ?? after }, page.limit);
     return { rows: items, next: next ?? undefined };
   });
-  let kept: StoredEvent[] = [];
+  let told = 0;
   for await (const event of all) {
-    if (after !== undefined && kept.length === limit) {
-      for (const one of kept) tell(one, output);
-      tellMore(output, limit);
-      return;
-    }
-    kept.push(event);
-    if (kept.length > 2 * limit) kept = kept.slice(-limit);
+    if (told++ === limit) return tellMore(output, limit);
+    tell(event, output);
   }
-  for (const event of kept.slice(-limit)) tell(event, output);
-  if (kept.length === 0) output.line(faint('there is no such event'));
+  if (told === 0) output.line(faint('there is no such event'));
 }
 
 interface EventList {

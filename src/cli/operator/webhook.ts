@@ -1,7 +1,9 @@
 import { Command } from 'commander';
 import { failure } from '../../core/errors.ts';
+import { limits } from '../../core/limits.ts';
 import type { Outcome } from '../../operator/change.ts';
 import type { WebhookRequest, WebhookView } from '../../operator/operations.ts';
+import { oneLine } from '../arguments.ts';
 import { faint, type Output, strong } from '../output.ts';
 import { plain } from '../plain.ts';
 import { facts, printTable, table } from '../table.ts';
@@ -21,7 +23,7 @@ export function webhookCommand(): Command {
       webhook
         .command('create')
         .description('Tell a program of events. The key of the signatures is made, and told this once.')
-        .argument('<name>', 'for people')
+        .argument('<name>', 'for people', oneLine(limits.api.name))
         .requiredOption('--url <url>', 'where it is: http: or https:'),
     ),
   )

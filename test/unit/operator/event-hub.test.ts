@@ -113,6 +113,41 @@ test('whoever asks for what is not kept any more is told so, with the oldest tha
   expect(() => hub.since('tomorrow')).toThrow(RangeError);
 });
 
+test('whoever comes back to an epoch whose last events made room is told so, and whoever had them all is not', async () => {
+  await close();
+  await open();
+  const store3 = { ...store, removedEvent: async () => '1-3' };
+  hub = new EventHub({ store: store3, timers: systemTimers, log });
+  tellMany(2);
+  expect(await take(hub.since('1-2'), 1)).toEqual(['lost 2-1']);
+  expect(await take(hub.since('1-3'), 2)).toEqual(['2-1 a', '2-2 a']);
+  expect(await take(hub.since(''), 2)).toEqual(['2-1 a', '2-2 a']);
+  await hub.settled();
+});
+
+test('events are read backwards from the last one or in front of any, at hand or stored, with no seam', async () => {
+  await close();
+  await open(100);
+  tellMany(90);
+  await hub.settled();
+  tellMany(60);
+  const back = async (before: string | undefined, limit: number) =>
+    (await hub.back(before, limit)).map(({ id }) => Number(id.slice(2)));
+  expect(await back(undefined, 2)).toEqual([150, 149]);
+  expect(await back('2-149', 2)).toEqual([148, 147]);
+  const all: number[] = [];
+  for (let before: string | undefined; ; ) {
+    const page = await back(before, 40);
+    if (page.length === 0) break;
+    all.push(...page);
+    before = `2-${page.at(-1)}`;
+  }
+  expect(all).toEqual(Array.from({ length: 150 }, (_, k) => 150 - k));
+  for (const strange of ['2-999', '7-1']) expect(await back(strange, 1)).toEqual([150]);
+  expect(await back('2-1', 9)).toEqual([]);
+  await expect(hub.back('tomorrow', 1)).rejects.toThrow(RangeError);
+});
+
 test('while the store is away events are told from memory; those that fall out of it are lost, and that is said', async () => {
   await close();
   await open(100);
@@ -162,7 +197,7 @@ test('a reader that has kept up and then falls too far behind is let go; a patie
 test('lines of the audit log are told when they are written, to the owner whose things alone they are about', async () => {
   await close();
   let listener: EventHub | undefined;
-  store = await openLevelStore(folder.path, { synced: false, onAudit: (...line) => listener?.audited(...line) });
+  store = await openLevelStore(folder.path, { synced: false, onAudit: (line) => listener?.audited(line) });
   hub = new EventHub({ store, timers: systemTimers, log });
   listener = hub;
   const actor = { kind: 'operator', name: 'kim', from: 'here' } as const;
