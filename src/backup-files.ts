@@ -5,11 +5,15 @@ import { dirname, join } from 'node:path';
 import Type, { type Static } from 'typebox';
 import Value from 'typebox/value';
 import { failure } from './core/errors.ts';
+import { isRecord } from './core/json.ts';
 import { limits } from './core/limits.ts';
+
+/** The form of manifests that this version writes and reads. */
+const known = 1;
 
 /** What a backup says of itself. */
 const manifestSchema = Type.Object({
-  format: Type.Literal(1),
+  format: Type.Literal(known),
   /** Version that has made it. */
   firstboot: Type.String(),
   createdAt: Type.String(),
@@ -42,17 +46,23 @@ export type BackedUpFile = Manifest['files'][number];
 
 /** @throws FirstbootError command.file */
 export async function readManifest(file: string): Promise<Manifest> {
-  const fix = 'name a folder that firstboot backup has written';
+  const fix = 'name a folder that firstboot backup has written to its end';
   const text = await readFile(file, 'utf8').catch((error: unknown) => {
     throw failure('command.file', { file, found: 'no manifest' }, fix, error);
   });
+  let manifest: unknown;
   try {
-    const manifest: unknown = JSON.parse(text);
-    if (Value.Check(manifestSchema, manifest)) return manifest;
+    manifest = JSON.parse(text);
   } catch (error) {
     throw failure('command.file', { file, found: 'no JSON' }, fix, error);
   }
-  throw failure('command.file', { file, found: 'no manifest that this version knows' }, fix);
+  if (Value.Check(manifestSchema, manifest)) return manifest;
+  if (isRecord(manifest) && typeof manifest.format === 'number' && manifest.format > known) {
+    const { format, firstboot } = manifest;
+    const newer = 'a newer firstboot has written this backup: restore it with that version';
+    throw failure('command.file', { file, format, known, firstboot: String(firstboot) }, newer);
+  }
+  throw failure('command.file', { file, found: 'something else' }, fix);
 }
 
 /**

@@ -1,5 +1,6 @@
-import { mkdir, rename, rm } from 'node:fs/promises';
-import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
+import { rm } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
+import { appearing, isHalf, pathWithin, reallyWithin, requireFree } from './appearing-folder.ts';
 import {
   type BackedUpFile,
   checkedPath,
@@ -15,10 +16,8 @@ import {
 } from './backup-files.ts';
 import { isoTime, type Millis } from './core/clock.ts';
 import { failure } from './core/errors.ts';
-import { uuidV4 } from './core/ids.ts';
-import { systemRandom } from './core/random.ts';
 import { readAuthorityState } from './pki/authority-folder.ts';
-import { pathExists, syncFolder } from './pki/files.ts';
+import { pathExists } from './pki/files.ts';
 import { openLevelStore } from './store/level.ts';
 import type { Store } from './store/store.ts';
 import { version } from './version.ts';
@@ -34,6 +33,8 @@ export interface BackupSource {
   /** Folder of the authority, wherever it is. */
   readonly authority: string | undefined;
   readonly now: Millis;
+  /** Ends it before its time, between two files: nothing of it is left then, and its reason is thrown. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 export interface BackupReport {
@@ -53,8 +54,10 @@ export async function backUp(source: BackupSource, folder: string): Promise<Back
   const target = resolve(folder);
   if (await pathExists(target))
     throw failure('command.file', { folder }, 'a backup is never written over: name a new folder');
+  await requireApart(source, target);
   return appearing(target, async (fresh) => {
     const rows = await source.store.copyTo(join(fresh, parts.store));
+    source.signal?.throwIfAborted();
     // The folder is private; its files are, too.
     for (const path of await filesIn(join(fresh, parts.store))) await makePrivate(join(fresh, parts.store, path));
     await copyData(source, fresh);
@@ -97,12 +100,21 @@ export interface RestoreReport extends BackupReport {
  * Makes a data folder of a backup. Every file is checked against the manifest first: its path, that it is a file of the backup
  * itself, its hash. Numbers that the service has given out
  * since the backup (of revocation lists, of its starts) are left out by the new one.
+ * @param signal ends it before its time: nothing of it is left then, and its reason is thrown
  * @throws FirstbootError command.file: no backup, a damaged one, or a data folder with something in it; service.store
  */
-export async function restore(backup: string, data: string, now: Millis): Promise<RestoreReport> {
+export async function restore(backup: string, data: string, now: Millis, signal?: AbortSignal): Promise<RestoreReport> {
   const source = resolve(backup);
   const target = resolve(data);
+  if (isHalf(source)) {
+    const fix = 'a backup that was interrupted while it was written is none: take another one, and delete this folder';
+    throw failure('command.file', { backup, found: 'half a backup' }, fix);
+  }
   const manifest = await readManifest(join(source, parts.manifest));
+  await requireFree(target);
+  if ((await reallyWithin(source, target)) !== undefined) {
+    throw failure('command.file', { folder: data, backup }, 'the folder is in the backup itself: name another one');
+  }
   for (const { path, sha256, bytes } of manifest.files) {
     await requireOwnFile(source, checkedPath(path));
     const found = await hashOf(join(source, path)).catch(() => undefined);
@@ -110,11 +122,9 @@ export async function restore(backup: string, data: string, now: Millis): Promis
     const evidence = { backup, file: path, found: found === undefined ? 'nothing' : 'something else' };
     throw failure('command.file', evidence, 'the backup is damaged: take another one');
   }
-  if ((await pathExists(target)) && (await filesIn(target)).length > 0) {
-    throw failure('command.file', { folder: data }, 'nothing is restored over what is there: name a new folder');
-  }
   return appearing(target, async (fresh) => {
     for (const { path } of manifest.files) {
+      signal?.throwIfAborted();
       const place = restoredPlace(path);
       const to = join(fresh, place);
       if (pathWithin(fresh, to) !== place || (await pathExists(to))) {
@@ -152,13 +162,29 @@ const parts = {
 const restoredPlace = (path: string): string =>
   checkedPath(path.startsWith(`${parts.data}/`) ? path.slice(parts.data.length + 1) : path);
 
-/** In the data folder, but none of it: other backups, and the store, which is copied by itself. */
-const leftOut: ReadonlySet<string> = new Set([parts.store, 'backups']);
+/** Of the data folder: where a running service writes its backups. */
+export const backupsFolder = 'backups';
 
-async function copyData({ data, authority }: BackupSource, fresh: string): Promise<void> {
+/** In the data folder, but none of it: other backups, and the store, which is copied by itself. */
+const leftOut: ReadonlySet<string> = new Set([parts.store, backupsFolder]);
+
+/** A backup in what it is made of would hold itself. @throws FirstbootError command.file */
+async function requireApart({ data, outside, authority }: BackupSource, target: string): Promise<void> {
+  if ((await reallyWithin(join(data, backupsFolder), target)) !== undefined) return;
+  for (const from of [data, ...outside, ...(authority === undefined ? [] : [authority])]) {
+    if ((await reallyWithin(from, target)) === undefined) continue;
+    const fix = `the backup would hold itself: choose a folder elsewhere, or in ${join(data, backupsFolder)}`;
+    throw failure('command.file', { folder: target, in: from }, fix);
+  }
+}
+
+async function copyData({ data, authority, signal }: BackupSource, fresh: string): Promise<void> {
   await makeFolder(join(fresh, parts.data));
   const copy = async (): Promise<void> => {
-    for (const path of await filesIn(data, leftOut)) await copyInto(join(data, path), join(fresh, parts.data, path));
+    for (const path of await filesIn(data, leftOut)) {
+      signal?.throwIfAborted();
+      await copyInto(join(data, path), join(fresh, parts.data, path));
+    }
   };
   await copy();
   const within = authority === undefined ? undefined : pathWithin(data, authority);
@@ -173,7 +199,7 @@ async function copyData({ data, authority }: BackupSource, fresh: string): Promi
 }
 
 async function copyOutside(
-  { data, outside, authority, configuration }: BackupSource,
+  { data, outside, authority, configuration, signal }: BackupSource,
   fresh: string,
 ): Promise<Manifest['outside']> {
   const wanted = [
@@ -195,8 +221,10 @@ async function copyOutside(
     const below = base === undefined ? undefined : pathWithin(base, from);
     const path =
       below === undefined ? `${parts.elsewhere}/${++elsewhere}-${basename(from)}` : `${parts.outside}/${below}`;
-    const inner = await filesIn(from);
-    for (const name of inner) await copyInto(join(from, name), join(fresh, path, name));
+    for (const name of await filesIn(from)) {
+      signal?.throwIfAborted();
+      await copyInto(join(from, name), join(fresh, path, name));
+    }
     copied.push({ path, from, beside: below !== undefined });
   }
   return copied;
@@ -207,34 +235,4 @@ async function configurationIn({ data, configuration = '' }: BackupSource, fresh
   const within = pathWithin(data, configuration);
   const path = within === undefined ? `${parts.outside}/${basename(configuration)}` : `${parts.data}/${within}`;
   return (await pathExists(join(fresh, path))) ? path : undefined;
-}
-
-/** Undefined: it is not within the folder. */
-function pathWithin(folder: string, path: string): string | undefined {
-  const way = relative(resolve(folder), resolve(path));
-  return way === '' || way === '..' || way.startsWith(`..${sep}`) || isAbsolute(way) ? undefined : way;
-}
-
-/** A folder that appears whole or not at all, or an empty one that is there already. */
-async function appearing<T>(target: string, fill: (fresh: string) => Promise<T>): Promise<T> {
-  const fresh = join(dirname(target), `.${basename(target)}.new-${uuidV4(systemRandom)}`);
-  try {
-    await mkdir(dirname(target), { recursive: true, mode: 0o700 });
-    await makeFolder(fresh);
-    const result = await fill(fresh);
-    await syncFolder(fresh);
-    await rename(fresh, target);
-    await syncFolder(dirname(target));
-    return result;
-  } catch (error) {
-    await rm(fresh, { recursive: true, force: true });
-    if (!(error instanceof Error && 'syscall' in error)) throw error;
-    const found = 'code' in error ? String(error.code) : error.message;
-    throw failure(
-      'command.file',
-      { folder: target, found },
-      'choose a folder that can be written, on a disk with room',
-      error,
-    );
-  }
 }

@@ -1,5 +1,5 @@
 import { equalBytes } from './core/bytes.ts';
-import type { Timers } from './core/clock.ts';
+import { systemStopwatch, type Timers } from './core/clock.ts';
 import type { InFlight } from './core/in-flight.ts';
 import type { Log } from './core/log.ts';
 import type { RandomSource } from './core/random.ts';
@@ -103,6 +103,7 @@ export async function composeService(options: CompositionOptions): Promise<Compo
     tokens,
     random,
     log,
+    stopwatch: options.clock === 'simulated' ? () => timers.now() : systemStopwatch,
     ...(allocation && { allocation }),
     onEntry: allOf(logAttempts(log), onEntry),
   });

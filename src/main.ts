@@ -121,16 +121,16 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     const store = await openLevelStore(join(data, 'store'), {
       timers,
       retention,
-      onAudit: (entry, changes) => observers.audited(entry, changes),
+      onAudit: (line) => observers.audited(line),
       onWrite: (write) => observers.wrote(write),
     });
     started.push(() => store.close());
-    observers.begin(store);
     started.push(
       () => observers.close(),
       // They end last: who looks on sees the end of the others.
       () => surfaces?.close(),
     );
+    await observers.begin(store);
     // Each look is a write: not where nobody can ask.
     const storeHealth = options.api && new StoreHealth(store, timers);
     started.push(() => storeHealth?.stop());

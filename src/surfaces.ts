@@ -5,7 +5,6 @@ import { confined } from './api/confined.ts';
 import type { ListenOptions } from './api/listening.ts';
 import { firstToken } from './api/local-tokens.ts';
 import { routes } from './api/routes/index.ts';
-import { backupName } from './api/schemas/service.ts';
 import { type Api, type ApiMaterial, startApi } from './api/server.ts';
 import type { BackupReport } from './backup.ts';
 import { createWebhookDeliverer } from './cloud/webhooks.ts';
@@ -13,10 +12,10 @@ import type { Timers } from './core/clock.ts';
 import { failure } from './core/errors.ts';
 import type { Log } from './core/log.ts';
 import type { RandomSource } from './core/random.ts';
+import { namedBackups } from './named-backups.ts';
 import type { Observers } from './observers.ts';
 import type { Readiness } from './ops/health.ts';
 import { createMetrics, type MetricsSources } from './ops/metrics.ts';
-import { pathExists } from './pki/files.ts';
 import type { Provisioner } from './provision/session.ts';
 import type { Actor } from './store/model.ts';
 import type { Store } from './store/store.ts';
@@ -83,6 +82,7 @@ export async function startSurfaces(options: SurfaceOptions, deps: SurfaceDeps):
     const { authentication = {}, ownersAttest, ...listen } = options;
     const invites = (authentication.oidc ?? []).length === 0;
     const { reload } = deps;
+    const backups = await namedBackups({ store, data: deps.data, backUp: deps.backUp, now, log });
     const api: Api = await startApi({
       ...listen,
       web: options.web ?? fileURLToPath(new URL('../dist/web', import.meta.url)),
@@ -104,18 +104,7 @@ export async function startSurfaces(options: SurfaceOptions, deps: SurfaceDeps):
       metrics: () => metrics.text(),
       answered: (request) => metrics.answered(request),
       reload,
-      backup: async (name, actor) => {
-        const folder = join(deps.data, 'backups', checkedName(name));
-        const report = await deps.backUp(folder).catch(async (error: unknown) => {
-          // Asked afterwards: of two that write it at once, one is the first. Where it is, is this host's affair.
-          if (!(await pathExists(folder))) throw error;
-          const fix = 'a backup is never written over: choose another name';
-          throw failure('operator.conflict', { backup: name }, fix, error);
-        });
-        const detail = { rows: report.rows, bytes: report.bytes };
-        await store.commit({ audit: { at: now(), actor, action: 'service.backup', target: `backup ${name}`, detail } });
-        return { name, rows: report.rows, bytes: report.bytes };
-      },
+      backup: backups.write,
       revocations: provisioner.revocations,
       events,
       timers,
@@ -165,12 +154,6 @@ function changesOf(before: ApiMaterial, after: ApiMaterial): readonly string[] {
       ? ['the API takes client certificates by other rules']
       : []),
   ];
-}
-
-/** @throws FirstbootError operator.input */
-function checkedName(name: string): string {
-  if (new RegExp(backupName).test(name)) return name;
-  throw failure('operator.input', { name }, 'name the backup with letters, digits, dots, dashes and underlines');
 }
 
 function metricsSources({ store, provisioner, observers, readiness, timers, sources }: SurfaceDeps): MetricsSources {

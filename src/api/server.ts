@@ -9,7 +9,7 @@ import { limits } from '../core/limits.ts';
 import type { Log } from '../core/log.ts';
 import type { RandomSource } from '../core/random.ts';
 import type { EventHub } from '../operator/event-hub.ts';
-import type { Operations } from '../operator/operations.ts';
+import type { LocalOperations } from '../operator/local-operations.ts';
 import type { Revocations } from '../provision/revocations.ts';
 import type { Store } from '../store/store.ts';
 import { answerErrors, refusePath, refuseUrl, securityHeaders } from './answering.ts';
@@ -33,7 +33,7 @@ export interface ApiOptions extends ListenOptions {
   /** All of them: src/api/routes/index.ts. */
   readonly routes: readonly Route[];
   /** What a principal can do, and sees: for each request. */
-  readonly operationsFor: (principal: Principal) => Operations;
+  readonly operationsFor: (principal: Principal) => LocalOperations;
   /** What it may see of the store. */
   readonly storeFor: (principal: Principal) => Store;
   readonly store: Pick<Store, 'tokens' | 'keptAnswer' | 'keepAnswer'>;

@@ -1,8 +1,10 @@
 import { InvalidArgumentError } from 'commander';
 import type { Millis } from '../core/clock.ts';
 import { parseUuid, type Uuid } from '../core/ids.ts';
+import { limits } from '../core/limits.ts';
 import { parseRetryTable } from '../device/retry.ts';
 import { parseDuration } from '../fleet/units.ts';
+import { isPlainText } from '../operator/selectors.ts';
 
 /** Parsers of option values: each says what it expects. */
 
@@ -10,6 +12,14 @@ export function wholeNumber(text: string): number {
   if (/^[1-9]\d{0,5}$/.test(text) && Number(text) <= 100_000) return Number(text);
   throw new InvalidArgumentError('expected a whole number from 1 to 100000.');
 }
+
+/** A text for people that is kept or looked for: the same bounds over a data folder and over a service. */
+export const oneLine =
+  (most: number = limits.policy.text) =>
+  (text: string): string => {
+    if (text.length <= most && isPlainText(text)) return text;
+    throw new InvalidArgumentError(`expected one line of 1 to ${most} characters.`);
+  };
 
 export function portNumber(text: string): number {
   if (/^\d{1,5}$/.test(text) && Number(text) <= 65_535) return Number(text);

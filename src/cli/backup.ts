@@ -1,15 +1,18 @@
 import { join, resolve } from 'node:path';
 import { Command, Option } from 'commander';
-import { type BackupReport, backUp, restore } from '../backup.ts';
+import type { BackupReport as NamedReport } from '../api/service.ts';
+import { type BackupReport, backUp, backupsFolder, restore } from '../backup.ts';
 import { judgePolicy } from '../config/policy.ts';
 import { settings } from '../config/settings.ts';
 import { configuredParts, loadConfig } from '../config.ts';
 import { systemTimers } from '../core/clock.ts';
-import { FirstbootError, failure } from '../core/errors.ts';
+import { failure } from '../core/errors.ts';
 import { counted } from '../core/words.ts';
 import { openDataFolder } from './data-folder.ts';
-import { createOutput, exitCodes, faint, good, type Output, reportFailure, shownPath } from './output.ts';
-import { asks, serverAddress, type TargetOptions } from './with-operations.ts';
+import { createOutput, faint, good, type Output, reportFailure, shownPath } from './output.ts';
+import type { ApiClient } from './remote/client.ts';
+import { asks, type TargetOptions } from './with-operations.ts';
+import { withServer } from './with-server.ts';
 
 interface BackupOptions extends TargetOptions {
   readonly config?: string;
@@ -37,9 +40,12 @@ Examples:
   $ firstboot backup /backups/monday -c firstboot.yaml
   $ firstboot backup monday --server http://127.0.0.1:20090`,
     )
-    .action((folder: string, options: BackupOptions) =>
-      run(options.json === true, (output) => write(folder, options, output)),
-    );
+    .action((folder: string, options: BackupOptions) => {
+      const { server, data = settings.data.fallback, config } = options;
+      if (server === undefined)
+        return run(options.json === true, (output, signal) => writeFolder(folder, { data, config, signal }, output));
+      return withServer(options, (client, output) => askFor(folder, config, client, output));
+    });
 }
 
 export function restoreCommand(): Command {
@@ -55,33 +61,30 @@ export function restoreCommand(): Command {
     .option('--json', 'one JSON object a line')
     .addHelpText('after', '\nExample:\n  $ firstboot restore /backups/monday --data firstboot-data')
     .action((backup: string, options: { readonly data: string; readonly json?: boolean }) =>
-      run(options.json === true, (output) => read(backup, options.data, output)),
+      run(options.json === true, (output, signal) => read(backup, options.data, output, signal)),
     );
 }
 
-async function write(name: string, options: BackupOptions, output: Output): Promise<void> {
-  const { server, data = settings.data.fallback, config } = options;
-  if (server === undefined) return writeFolder(name, { data, config }, output);
+/** The running service writes it. */
+async function askFor(name: string, config: string | undefined, client: ApiClient, output: Output): Promise<void> {
   if (config !== undefined) {
     throw failure('command.usage', { option: '--config' }, 'the service knows what it was started from');
   }
-  const { createApiClient } = await import('./remote/client.ts');
-  const { blamed } = await import('./remote/blame.ts');
-  const client = createApiClient(serverAddress({ ...options, server }));
-  type Report = { readonly name: string; readonly rows: number; readonly bytes: number };
-  try {
-    const report = await client.ask<Report>('/backups', { method: 'POST', body: { name } });
-    output.data({ event: 'backup', ...report });
-    output.line(`${good('written')} by the service, into ${join('backups', report.name)} of its data folder`);
-    output.line(faint(`  ${counted(report.rows, 'row')}, ${report.bytes} bytes`));
-  } catch (error) {
-    throw await blamed(error, client);
-  }
+  const report = await client.ask<NamedReport>('/backups', { method: 'POST', body: { name } });
+  output.data({ event: 'backup', ...report });
+  output.line(`${good('written')} by the service, into ${join(backupsFolder, report.name)} of its data folder`);
+  output.line(faint(`  ${counted(report.rows, 'row')}, ${report.bytes} bytes. ${holdsKeys}`));
 }
+
+const holdsKeys = 'It holds every private key of the service: keep it safe.';
 
 async function writeFolder(
   folder: string,
-  { data, config }: { readonly data: string; readonly config: string | undefined },
+  {
+    data,
+    config,
+    signal,
+  }: { readonly data: string; readonly config: string | undefined; readonly signal: AbortSignal },
   output: Output,
 ): Promise<void> {
   const { authority: configured, outside } = config === undefined ? { outside: [] } : namedBy(config);
@@ -94,18 +97,19 @@ async function writeFolder(
       configuration: config,
       authority: configured ?? authority,
       now: systemTimers.now(),
+      signal,
     };
     const report = await backUp(source, folder);
     output.data({ event: 'backup', folder: resolve(folder), ...report });
     output.line(`${good('written')} to ${shownPath(resolve(folder))}`);
-    output.line(faint(`  ${sizeOf(report)}. It holds every private key of the service: keep it safe.`));
+    output.line(faint(`  ${sizeOf(report)}. ${holdsKeys}`));
   } finally {
     await close();
   }
 }
 
-async function read(backup: string, data: string, output: Output): Promise<void> {
-  const report = await restore(backup, data, systemTimers.now());
+async function read(backup: string, data: string, output: Output, signal: AbortSignal): Promise<void> {
+  const report = await restore(backup, data, systemTimers.now(), signal);
   output.data({ event: 'restored', data: resolve(data), ...report });
   output.line(`${good('restored')} to ${shownPath(resolve(data))}, as it was at ${report.createdAt}`);
   output.line(faint(`  ${sizeOf(report)}, written by firstboot ${report.firstboot}`));
@@ -114,7 +118,7 @@ async function read(backup: string, data: string, output: Output): Promise<void>
   const moved = outside.filter(({ beside }) => !beside);
   if (configuration !== undefined) {
     output.line('Before it is started: absolute paths in the configuration still lead to the old files.');
-    for (const { from, to } of moved) output.line(`  what names ${from} has to be changed to ${to}`);
+    for (const { from, to } of moved) output.line(`  where it names ${from}, write ${to}`);
   }
   const given = configuration ?? (development ? undefined : '<its configuration, which is not in the backup>');
   const named = given === undefined ? '' : ` -c ${configuration === undefined ? given : shownPath(given)}`;
@@ -135,12 +139,22 @@ const filesOf = (config: string): readonly string[] => judgePolicy(configuredPar
 const sizeOf = ({ rows, files, bytes }: BackupReport): string =>
   `${counted(rows, 'row')}, ${counted(files, 'file')}, ${bytes} bytes`;
 
-async function run(json: boolean, work: (output: Output) => Promise<void>): Promise<void> {
+/** A signal ends it with nothing left behind; one that comes too late finds it done. */
+async function run(json: boolean, work: (output: Output, signal: AbortSignal) => Promise<void>): Promise<void> {
   const output = createOutput(json);
+  const ending = new AbortController();
+  const stop = (signal: NodeJS.Signals): void => ending.abort(signal);
+  process.once('SIGINT', stop).once('SIGTERM', stop);
   try {
-    await work(output);
+    await work(output, ending.signal);
   } catch (error) {
+    if (error === ending.signal.reason) {
+      process.stderr.write('firstboot: interrupted; nothing is left behind\n');
+      process.exitCode = error === 'SIGINT' ? 130 : 143;
+      return;
+    }
     reportFailure(error, output);
-    if (error instanceof FirstbootError && error.code === 'command.usage') process.exitCode = exitCodes.usage;
+  } finally {
+    process.off('SIGINT', stop).off('SIGTERM', stop);
   }
 }

@@ -76,7 +76,6 @@ async function explain(what: string, flags: ExplainFlags): Promise<void> {
     });
   } catch (error) {
     reportFailure(error, output);
-    if (error instanceof FirstbootError && error.code === 'command.usage') process.exitCode = exitCodes.usage;
   }
 }
 

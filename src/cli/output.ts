@@ -57,12 +57,13 @@ export function shownPath(path: string): string {
   return near === '' ? '.' : near.startsWith('..') ? resolve(path) : near;
 }
 
-/** Exit codes of every command. */
+/** Exit codes of every command; usage: the command line cannot be read. */
 export const exitCodes = { ok: 0, failed: 1, usage: 2 } as const;
 
 /** Says why a command failed, on standard error, and sets the exit code. Unexpected errors keep their stack: they are ours. */
 export function reportFailure(error: unknown, output: Output): void {
-  process.exitCode = exitCodes.failed;
+  const atFault = error instanceof FirstbootError && error.code === 'command.usage';
+  process.exitCode = atFault ? exitCodes.usage : exitCodes.failed;
   const name = styleText('red', 'firstboot:', { stream: process.stderr });
   if (error instanceof FirstbootError) {
     const { code, evidence, fix } = error;

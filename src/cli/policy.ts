@@ -4,7 +4,7 @@ import { configuredParts } from '../config.ts';
 import { systemTimers } from '../core/clock.ts';
 import { failure } from '../core/errors.ts';
 import { counted } from '../core/words.ts';
-import { createOutput, exitCodes, good, reportFailure } from './output.ts';
+import { createOutput, good, reportFailure } from './output.ts';
 import { addDryRun } from './policy-dry-run.ts';
 import { policyFacts, policyLines, warningLine } from './policy-view.ts';
 import { printTable } from './table.ts';
@@ -57,9 +57,7 @@ function check(paths: readonly string[], options: CheckOptions): void {
   try {
     if (options.config === undefined && paths.length === 0) {
       const fix = 'name a policy file, a folder of them, or with -c a configuration';
-      reportFailure(failure('command.usage', {}, fix), output);
-      process.exitCode = exitCodes.usage;
-      return;
+      throw failure('command.usage', {}, fix);
     }
     const now = systemTimers.now();
     const configured = options.config === undefined ? [] : configuredParts(options.config);

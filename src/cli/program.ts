@@ -69,6 +69,7 @@ const commandGroups: Readonly<Record<string, Readonly<Record<string, Load>>>> = 
     gateway: async () => (await import('./gateway.ts')).gatewayCommand(),
     device: async () => (await import('./device.ts')).deviceCommand(),
     fleet: async () => (await import('./fleet.ts')).fleetCommand(),
+    reload: async () => (await import('./reload.ts')).reloadCommand(),
     backup: async () => (await import('./backup.ts')).backupCommand(),
     restore: async () => (await import('./backup.ts')).restoreCommand(),
     demo: async () => (await import('./demo.ts')).demoCommand(),

@@ -2,11 +2,11 @@ import { readFileSync } from 'node:fs';
 import { type Command, Option } from 'commander';
 import { settings } from '../config/settings.ts';
 import { type Millis, systemTimers } from '../core/clock.ts';
-import { FirstbootError, failure } from '../core/errors.ts';
+import { failure } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
 import type { Operations } from '../operator/operations.ts';
 import { unreadable } from './named-file.ts';
-import { createOutput, exitCodes, faint, type Output, reportFailure } from './output.ts';
+import { createOutput, faint, type Output, reportFailure } from './output.ts';
 import type { ServerAddress } from './remote/client.ts';
 
 /** Options of every command of an operator: over a data folder, or over the API of a running service. */
@@ -94,7 +94,6 @@ export async function withOperations(
     // Work that goes on for a moment finds its store closed.
     if (interrupted) return;
     reportFailure(await blame(error), output);
-    if (error instanceof FirstbootError && error.code === 'command.usage') process.exitCode = exitCodes.usage;
   } finally {
     await close();
     process.off('SIGINT', stop).off('SIGTERM', stop);

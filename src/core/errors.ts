@@ -126,6 +126,7 @@ export const errorTable = {
   'service.engine': { coap: 500, http: 500, text: 'the secure engine is not available' },
   'service.config': { coap: 500, http: 500, text: 'the configuration is wrong' },
   'service.answer-too-large': { coap: 500, http: 500, text: 'the answer is too large for CoAP, get it over HTTP' },
+  'service.backup': { coap: 500, http: 507, text: 'the backup could not be written' },
   'service.address-in-use': { coap: 500, http: 500, text: 'the address is in use' },
   // operators: the command line, the API
   'operator.not-found': { coap: 404, http: 404, text: 'there is no such thing' },
@@ -141,7 +142,7 @@ export const errorTable = {
   'api.idempotency': { coap: 500, http: 422, text: 'the idempotency key was used for another request' },
   'api.in-progress': { coap: 503, http: 409, text: 'the same request is still under way' },
   'api.too-many': { coap: 503, http: 429, text: 'too many at a time' },
-  'api.unreachable': { coap: 504, http: 504, text: 'the service does not answer' },
+  'api.unreachable': { coap: 504, http: 504, text: 'the service does not answer, or not as this API does' },
   // the command line
   'command.usage': { coap: 500, http: 500, text: 'the command line is wrong' },
   'command.file': { coap: 500, http: 500, text: 'the file cannot be used' },

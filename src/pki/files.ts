@@ -4,6 +4,7 @@ import { basename, dirname, join } from 'node:path';
 import { decodeCertificates } from '../codec/pem.ts';
 import { equalBytes } from '../core/bytes.ts';
 import { type FirstbootError, failure } from '../core/errors.ts';
+import { parseUuid } from '../core/ids.ts';
 import { parseCertificate } from './certificate.ts';
 import type { Issuer, KeyedChain } from './issuer.ts';
 import { spkiOf } from './public-key.ts';
@@ -18,8 +19,7 @@ export type FolderContent = Readonly<Record<string, { readonly text: string; rea
  */
 export async function writeFolder(folder: string, content: FolderContent): Promise<boolean> {
   const parent = dirname(folder);
-  const prefix = `.${basename(folder)}.new-`;
-  const fresh = join(parent, `${prefix}${randomUUID()}`);
+  const fresh = freshBeside(folder);
   try {
     await mkdir(parent, { recursive: true });
     await mkdir(fresh, { mode: 0o700 });
@@ -44,7 +44,7 @@ export async function writeFolder(folder: string, content: FolderContent): Promi
     throw unusable(folder, error);
   }
   await syncFolder(parent);
-  await removeLeftovers(parent, prefix);
+  await removeLeftovers(folder);
   return true;
 }
 
@@ -159,10 +159,26 @@ export async function syncFolder(folder: string): Promise<void> {
   }
 }
 
-/** What crashed runs have left: keys that nobody will use. */
-async function removeLeftovers(parent: string, prefix: string): Promise<void> {
+/** Under which name a folder is written, beside its place, before it appears there. */
+export const freshBeside = (folder: string): string =>
+  join(dirname(folder), `.${basename(folder)}.new-${randomUUID()}`);
+
+/** Name of the folder that one of such a name would have become; undefined: it is somebody else's. */
+export function halfOf(name: string): string | undefined {
+  const [, whole, id = ''] = /^\.(.+)\.new-([^.]+)$/s.exec(name) ?? [];
+  return parseUuid(id) && whole;
+}
+
+/**
+ * What crashed runs have left of a folder: keys that nobody will use. One that cannot be removed is no fault of the folder that is
+ * there now: it stays for the next run, or its own if that still writes it.
+ */
+export async function removeLeftovers(folder: string): Promise<void> {
+  const parent = dirname(folder);
   for (const name of await readdir(parent)) {
-    if (name.startsWith(prefix)) await rm(join(parent, name), { recursive: true, force: true });
+    if (halfOf(name) === basename(folder)) {
+      await rm(join(parent, name), { recursive: true, force: true }).catch(() => undefined);
+    }
   }
 }
 

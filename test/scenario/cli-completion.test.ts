@@ -20,7 +20,7 @@ beforeAll(async () => {
   await mkdir(join(cwd, 'bin'));
   await writeFile(join(cwd, 'bin', 'firstboot'), '#!/bin/sh\n');
   await chmod(join(cwd, 'bin', 'firstboot'), 0o755);
-}, 60_000);
+});
 
 afterAll(() => remove());
 

@@ -3,7 +3,7 @@ import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest
 import { build, firstboot, freePorts, type Line, Running } from '../support/command.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
-beforeAll(build, 60_000);
+beforeAll(build);
 
 let cwd: string;
 let remove: () => Promise<void>;

@@ -61,7 +61,7 @@ beforeAll(async () => {
     },
   ]);
   await store.close();
-}, 60_000);
+});
 afterAll(() => remove());
 
 describe('explain', () => {

@@ -2,7 +2,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { createProgram, pathOf, withSubcommands } from '../../src/cli/program.ts';
 import { build, firstboot } from '../support/command.ts';
 
-beforeAll(build, 60_000);
+beforeAll(build);
 
 const commands = withSubcommands(await createProgram('0.0.0'));
 const leaves = commands.filter((command) => command.commands.length === 0);

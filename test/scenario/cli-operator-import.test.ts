@@ -1,19 +1,17 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { build, type Finished, type Line, Running } from '../support/command.ts';
 import { type OperatorFolder, operatorFolder } from '../support/operator-folder.ts';
 
 /** `firstboot group access import`, as a process, over a data folder that nobody else has open. */
-
-vi.setConfig({ testTimeout: 120_000 });
 
 let folder: OperatorFolder;
 
 beforeAll(async () => {
   build();
   folder = await operatorFolder();
-}, 60_000);
+});
 
 afterAll(() => folder.remove());
 

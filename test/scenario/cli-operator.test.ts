@@ -1,6 +1,6 @@
 import { cp, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { endpointsOf } from '../support/cloud-of-processes.ts';
 import { build, type Finished, firstboot, type Line, Running } from '../support/command.ts';
 import { runInProcess } from '../support/run-in-process.ts';
@@ -14,7 +14,6 @@ import { temporaryFolder } from '../support/temporary-folder.ts';
 const hub = 'd03a1bb4-0a77-428c-b78c-1c46efe6a38e';
 
 // Every step is a process or two.
-vi.setConfig({ testTimeout: 120_000 });
 
 let cwd: string;
 let remove: () => Promise<void>;
@@ -31,7 +30,7 @@ beforeAll(async () => {
     await cp(String(line.serviceCa), join(cwd, `factory/devices/device-000${n}/dpsca.pem`));
   }
   await service.stop();
-}, 60_000);
+});
 
 afterAll(() => remove());
 

@@ -10,7 +10,7 @@ let remove: () => Promise<void>;
 beforeAll(async () => {
   build();
   ({ path: cwd, remove } = await temporaryFolder());
-}, 60_000);
+});
 afterAll(() => remove());
 
 test('pki dev writes a PKI whose device folders fit plgd’s C client, and pki inspect reads it', async () => {

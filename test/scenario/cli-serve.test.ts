@@ -19,7 +19,7 @@ beforeAll(async () => {
   ({ path: cwd, remove } = await temporaryFolder());
   service = new Running(['serve', ...anyPorts, '--json'], { cwd });
   listening = await service.line({ event: 'listening' });
-}, 60_000);
+});
 
 afterAll(async () => {
   await service.stop();

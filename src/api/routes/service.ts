@@ -36,7 +36,7 @@ export const serviceRoutes: readonly Route[] = [
     body: newBackup,
     answer: backupReport,
     status: 201,
-    errors: ['operator.conflict', 'operator.input'],
+    errors: ['operator.conflict', 'operator.input', 'service.backup'],
     handle: async ({ service: { backup }, principal, body }) => {
       if (backup) return { body: await backup(body.name, actorOf(principal)) };
       throw failure('operator.conflict', {}, 'this service has no folder for backups');

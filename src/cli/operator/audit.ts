@@ -3,7 +3,7 @@ import type { Millis } from '../../core/clock.ts';
 import { failure } from '../../core/errors.ts';
 import type { JsonObject, JsonValue } from '../../core/json.ts';
 import { counted } from '../../core/words.ts';
-import { hashText } from '../arguments.ts';
+import { hashText, oneLine } from '../arguments.ts';
 import { faint, good } from '../output.ts';
 import { moment, sinceTime } from '../times.ts';
 import { asks, type TargetOptions, withOperations } from '../with-operations.ts';
@@ -17,9 +17,9 @@ export function auditCommand(): Command {
   const list = audit
     .command('list')
     .description('List the newest lines, in order.')
-    .option('--action <name>', 'device.approve, or device for everything done to devices')
-    .option('--target <text>', 'a part of what it was done to: an id, also of a device in a lot')
-    .option('--actor <name>', 'who did it')
+    .option('--action <name>', 'device.approve, or device for everything done to devices', oneLine())
+    .option('--target <text>', 'a part of what it was done to: an id, also of a device in a lot', oneLine())
+    .option('--actor <name>', 'who did it', oneLine())
     .option('--since <time>', 'a date, or so long ago: 30d, 12h', sinceTime);
   limited(asks(list))
     .addHelpText(

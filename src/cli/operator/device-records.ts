@@ -5,6 +5,7 @@ import type { Outcome } from '../../operator/change.ts';
 import type { DeviceOptions } from '../../operator/devices.ts';
 import type { DeviceTurn, Operations } from '../../operator/operations.ts';
 import { type Device, deviceStates } from '../../store/model.ts';
+import { oneLine } from '../arguments.ts';
 import { faint, type Output } from '../output.ts';
 import { asks, type ChangeOptions, changes, type TargetOptions, withOperations } from '../with-operations.ts';
 import { printDevices } from './device-list.ts';
@@ -26,7 +27,7 @@ function listCommand(): Command {
     .option('--group <group>', 'only of this group: id or name')
     .option('--owner <owner>', 'only of this owner: id or name')
     .option('--alarms', 'only with open alarms')
-    .option('--text <text>', 'only with this in an id, the subject, the serial number or the address');
+    .option('--text <text>', 'only with this in an id, the subject, the serial number or the address', oneLine());
   return limited(asks(command))
     .addHelpText(
       'after',
@@ -204,7 +205,8 @@ const rekeyCommand = (): Command =>
       change([from], options, (operations, device) => operations.rekeyDevice(device, to, options)),
     );
 
-const reasoned = (command: Command): Command => command.option('--reason <text>', 'for the audit log, and for people');
+const reasoned = (command: Command): Command =>
+  command.option('--reason <text>', 'for the audit log, and for people', oneLine());
 
 type Turn = (operations: Operations, device: string) => Promise<Outcome<Device>>;
 

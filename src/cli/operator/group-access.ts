@@ -3,6 +3,7 @@ import { failure } from '../../core/errors.ts';
 import type { Outcome } from '../../operator/change.ts';
 import type { Operations } from '../../operator/operations.ts';
 import type { AccessEntry, AccessList, DeviceSelector } from '../../store/model.ts';
+import { oneLine } from '../arguments.ts';
 import { whenWords } from '../times.ts';
 import { asks, type ChangeOptions, changes, type TargetOptions, withOperations } from '../with-operations.ts';
 import { importCommand } from './group-import.ts';
@@ -31,7 +32,7 @@ export function accessCommand(): Command {
     .summary('put devices on a list')
     .argument('<group>', 'id or name')
     .addOption(listOption().makeOptionMandatory())
-    .option('--note <text>', 'for people: why, or what it is');
+    .option('--note <text>', 'for people: why, or what it is', oneLine());
   changes(selecting(add))
     .addHelpText(
       'after',

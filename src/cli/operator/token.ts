@@ -1,7 +1,8 @@
 import { Command, Option } from 'commander';
 import type { Millis } from '../../core/clock.ts';
+import { limits } from '../../core/limits.ts';
 import { type Role, roles } from '../../store/model.ts';
-import { timeSpan } from '../arguments.ts';
+import { oneLine, timeSpan } from '../arguments.ts';
 import { faint, strong } from '../output.ts';
 import { printTable, table } from '../table.ts';
 import { momentWords, whenWords } from '../times.ts';
@@ -18,7 +19,7 @@ export function tokenCommand(): Command {
     token
       .command('create')
       .description('Make a token and tell it: this once, what is kept is its hash.')
-      .argument('<name>', 'who it is for: it stands in the audit log')
+      .argument('<name>', 'who it is for: it stands in the audit log', oneLine(limits.api.name))
       .addOption(
         new Option('--role <role>', 'viewer reads; operator also acts on devices; admin does everything')
           .choices(roles)

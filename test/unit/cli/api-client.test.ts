@@ -98,7 +98,6 @@ describe('an answer', () => {
   test.each([
     ['of another server', 404, '<html>', { status: 404 }],
     ['with a code that nobody knows', 400, JSON.stringify({ code: 'toString' }), { status: 400 }],
-    ['that is no JSON', 200, 'hello', { status: 200, answered: 'no JSON' }],
     ['that leads elsewhere', 302, '', { status: 302 }],
   ])('%s is told as such', async (_, status, body, evidence) => {
     const url = await serving(sending(status, body));
@@ -161,25 +160,34 @@ describe('an address', () => {
     const { chain, privateKey } = pki.service;
     const key = privateKey.export({ type: 'pkcs8', format: 'pem' });
     const ca = encodeCertificates([pki.serviceCa.certificate.der]);
-    const secure = createSecureServer({ cert: encodeCertificates(chain), key }, sending(200, '{"ok":true}')).listen(
-      0,
-      '127.0.0.1',
-    );
-    await once(secure, 'listening');
-    const url = `https://127.0.0.1:${(secure.address() as AddressInfo).port}`;
+    const listening = async (host: string) => {
+      const secure = createSecureServer({ cert: encodeCertificates(chain), key }, sending(200, '{"ok":true}'));
+      await once(secure.listen(0, host), 'listening');
+      return secure;
+    };
+    const [secure, elsewhere] = [await listening('127.0.0.1'), await listening('127.0.0.2')];
+    const at = (one: typeof secure, host: string) => `https://${host}:${(one.address() as AddressInfo).port}`;
+    const url = at(secure, '127.0.0.1');
     try {
       await expect(createApiClient({ url, token: 'x' }).ask('/ca')).rejects.toMatchObject({
         code: 'api.unreachable',
         fix: expect.stringContaining('--server-ca'),
       });
       expect(await createApiClient({ url, token: 'x', ca }).ask('/ca')).toEqual({ ok: true });
+      const other = at(elsewhere, '127.0.0.2');
+      await expect(createApiClient({ url: other, token: 'x', ca }).ask('/ca')).rejects.toMatchObject({
+        evidence: { found: 'ERR_TLS_CERT_ALTNAME_INVALID', names: expect.stringContaining('127.0.0.1') },
+        fix: expect.stringContaining('use one of those'),
+      });
       const plain = url.replace('https', 'http');
       await expect(createApiClient({ url: plain, token: 'x' }).ask('/ca')).rejects.toMatchObject({
         code: 'api.unreachable',
       });
     } finally {
-      secure.closeAllConnections();
-      secure.close();
+      for (const one of [secure, elsewhere]) {
+        one.closeAllConnections();
+        one.close();
+      }
     }
   });
 });

@@ -28,7 +28,7 @@ describe('what is loaded', () => {
     const loaded = await loadedBy(['--version']);
     expect(loaded.filter((url) => /src\/(operator|store|provision|pki)\//.test(url))).toEqual([]);
     expect(loaded.length).toBeLessThan(40);
-  }, 20_000);
+  });
 
   test.each([['group', 'list'], ['hub', 'list'], ['attempt', 'list'], ['token', 'list'], ['events']])(
     'for %s %s over a service has no engine, store or validator in it',

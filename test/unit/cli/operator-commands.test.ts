@@ -151,7 +151,7 @@ describe('what cannot be done is refused, with what would help', () => {
     [['device', 'approve', active], 1, /state active\).*pending or decommissioned/],
     [['device', 'enable', decommissioned], 1, /state decommissioned/],
     [['device', 'release', active], 1, /state active/],
-    [['device', 'quarantine', active, '--reason', 'two\nlines'], 1, /reason/],
+    [['device', 'quarantine', active, '--reason', 'two\nlines'], 2, /--reason[\s\S]*one line of 1 to 256/],
     [['device', 'transfer', active, '--owner', ''], 1, /owner/],
     [['device', 'transfer', active], 2, /required option '--owner/],
     [['device', 'list', '--state', 'lost'], 2, /pending, active, quarantined/],
