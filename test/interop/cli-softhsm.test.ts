@@ -34,7 +34,7 @@ describe.skipIf(softhsm.missing)(`firstboot device with its key in ${softhsm.tit
     await mkdir(join(folder.path, 'certs'));
     await writeFile(join(folder.path, 'certs/dpsca.pem'), encodePem('CERTIFICATE', pki.serviceCa.certificate.der));
     await writeFile(join(folder.path, 'pin'), `${hsm.pin}\n`);
-  }, 60_000);
+  });
   afterAll(async () => {
     await processes?.close();
     await hsm?.close();

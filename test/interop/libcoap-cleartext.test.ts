@@ -50,7 +50,9 @@ describe.skipIf(client.missing).each(['udp', 'tcp'] as const)(`${client.title} o
     writeFileSync(output, '');
     const scheme = transport === 'udp' ? 'coap' : 'coap+tcp';
     const uri = `${scheme}://127.0.0.1:${server.port}/${path}`;
-    const { stdout, stderr } = await run(client.program, ['-B', '10', '-o', output, ...args, uri], { timeout: 15_000 });
+    const { stdout, stderr } = await run(client.program, ['-B', '60', '-o', output, ...args, uri], {
+      timeout: 100_000,
+    });
     return { payload: new Uint8Array(readFileSync(output)), said: stdout + stderr };
   }
 
@@ -213,7 +215,7 @@ async function dial(transport: 'udp' | 'tcp', port: number): Promise<CleartextCl
       await client.ask({ method: 'GET', path: [] });
       return client;
     } catch (error) {
-      if (tries > 20) throw error;
+      if (tries > 1000) throw error;
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
   }

@@ -11,6 +11,7 @@ import { type LocalServer, serveDevice } from '../../src/device/local-server.ts'
 import { ownerPskOf } from '../../src/provision/owner-psk.ts';
 import { findPeer } from '../support/peers.ts';
 import { startTestService, type TestService } from '../support/service.ts';
+import { until } from '../support/until.ts';
 
 /** libcoap's clients against the server of a device that the real service provisions. */
 
@@ -59,7 +60,7 @@ describe.skipIf(cleartext.missing)(`${cleartext.title} in the clear`, () => {
   const uri = (path: string) => `coap://127.0.0.1:${local.ports.coap}${path}`;
 
   it('observes the provisioning of a new device, up to the moment when the list it is given keeps strangers out', async () => {
-    const client = spawn(cleartext.program, ['-s', '10', '-B', '12', '-A', '50', '-w', uri('/plgd/dps?if=oic.if.r')]);
+    const client = spawn(cleartext.program, ['-s', '100', '-B', '110', '-A', '50', '-w', uri('/plgd/dps?if=oic.if.r')]);
     let said = '';
     for (const stream of [client.stdout, client.stderr]) {
       stream.on('data', (bytes: Buffer) => {
@@ -89,11 +90,11 @@ describe.skipIf(cleartext.missing)(`${cleartext.title} in the clear`, () => {
 
   it('discovers the resources of the provisioned device', async () => {
     await until(() => device.status.text === 'provisioned');
-    const { stdout } = await run(cleartext.program, ['-B', '5', '-A', '50', uri('/oic/res?rt=core.light')]);
+    const { stdout } = await run(cleartext.program, ['-B', '60', '-A', '50', uri('/oic/res?rt=core.light')]);
     expect(JSON.parse(stdout)).toMatchObject([
       { href: '/light/1', rt: ['core.light'], eps: [{ ep: `coaps://127.0.0.1:${local.ports.coaps}` }] },
     ]);
-    const refused = await run(cleartext.program, ['-B', '5', '-A', '50', uri('/light/1')]);
+    const refused = await run(cleartext.program, ['-B', '60', '-A', '50', uri('/light/1')]);
     expect(refused.stdout + refused.stderr).toContain('4.01');
   });
 });
@@ -111,7 +112,7 @@ describe.each(['coap-client-openssl', 'coap-client-gnutls'] as const)('%s', (nam
         const path = args.at(-1) ?? '';
         const uri = `coaps://127.0.0.1:${local.ports.coaps}${path}`;
         const script = `exec "$0" -u "$(printf '${octal(uuidBytes(ownerId))}')" -k "$(printf '${octal(ownerKey)}')" "$@"`;
-        const { stdout, stderr } = await run('sh', ['-c', script, name, '-B', '5', ...args.slice(0, -1), uri]);
+        const { stdout, stderr } = await run('sh', ['-c', script, name, '-B', '60', ...args.slice(0, -1), uri]);
         return stdout + stderr;
       };
       expect(JSON.parse(await ask('-A', '50', '/oic/sec/cred'))).toMatchObject({ rowneruuid: ownerId });
@@ -138,12 +139,5 @@ async function giveOwnerKey(): Promise<void> {
     for (const group of await store.groups.list()) await store.groups.put({ ...group, ownerPsk: toBase64(master) });
     await provisioner.policy.refresh();
     return;
-  }
-}
-
-async function until(happened: () => boolean): Promise<void> {
-  for (const deadline = Date.now() + 10_000; !happened(); ) {
-    if (Date.now() > deadline) throw new Error(`not within 10 s: ${happened}`);
-    await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { dtls } from 'node-dtls-client';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { seconds } from '../../src/core/clock.ts';
+import { minutes, seconds } from '../../src/core/clock.ts';
 import { limits } from '../../src/core/limits.ts';
 import { preSharedKeys, withGroup } from '../support/enrollment.ts';
 import { askDatagram, contentOf, deviceRequest, paths, type RawChannel } from '../support/raw-coap.ts';
@@ -36,13 +36,17 @@ describe('node-dtls-client', () => {
   });
   afterAll(() => running.close());
 
-  const dial = (identity: string, psk: Buffer, ciphers?: NonNullable<dtls.Options['ciphers']>): dtls.Socket => {
+  const dial = (
+    identity: string,
+    psk: Buffer,
+    { ciphers, timeout = minutes(1) }: Pick<dtls.Options, 'ciphers' | 'timeout'> = {},
+  ): dtls.Socket => {
     const socket = dtls.createSocket({
       type: 'udp4',
       address: '127.0.0.1',
       port: running.port.udp,
       psk: { [identity]: psk },
-      timeout: 1500,
+      timeout,
       ...(ciphers && { ciphers }),
     });
     return socket;
@@ -68,7 +72,7 @@ describe('node-dtls-client', () => {
     ['TLS_PSK_WITH_AES_128_GCM_SHA256', 'PSK-AES128-GCM-SHA256'],
     ['TLS_PSK_WITH_AES_128_CBC_SHA256', 'PSK-AES128-CBC-SHA256'],
   ] as const)('%s: a request through it is answered', async (suite, ours) => {
-    const channel = await connect('lamp-1', key, [suite]);
+    const channel = await connect('lamp-1', key, { ciphers: [suite] });
     const answer = await askDatagram(channel, deviceRequest(paths.time));
     expect(contentOf(answer).time).toEqual(expect.any(String));
     const attempt = await running.attempt((a) =>
@@ -103,7 +107,7 @@ describe('node-dtls-client', () => {
   });
 
   it('a wrong key comes to nothing, and when the time is over the record says that the key is wrong', async () => {
-    const socket = dial('lamp-1', Buffer.alloc(16, 7));
+    const socket = dial('lamp-1', Buffer.alloc(16, 7), { timeout: seconds(2) });
     await once(socket, 'error');
     timers.skip(limits.secure.handshake + seconds(1));
     const attempt = await running.attempt((a) => refusalOf(a)?.code === 'attest.wrong-psk');

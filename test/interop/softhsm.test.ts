@@ -90,7 +90,7 @@ describe.skipIf(softhsm.missing)(`manufacturer keys in ${softhsm.title}`, () => 
       serviceCa: [running.pki.serviceCa.certificate.der],
     };
     const endpoint = running.service.endpoints[transport] ?? '';
-    const device = await SimulatedDevice.create({ endpoint, identity, cloudChecks: 0, timeout: 20_000 });
+    const device = await SimulatedDevice.create({ endpoint, identity, cloudChecks: 0, timeout: 100_000 });
     devices.push(device);
     return device;
   };

@@ -19,24 +19,31 @@ beforeAll(async () => {
   const noted = (facts: object, text: string): void => void faults.push(`${text} ${JSON.stringify(facts, errorsToo)}`);
   site = await openApiSite({ log: { ...log, error: noted } as never });
 });
-afterAll(() => site.close(), 60_000);
+afterAll(() => site.close());
 
 it('10,000 requests of any kind: nothing breaks, every answer is what it should be, and nobody learns of another owner', async () => {
   const agent = new Agent({ keepAlive: true, maxSockets: inFlight });
   const made = new RequestMaker(Number(process.env.FUZZ_SEED ?? 1));
   const statuses = new Map<number, number>();
   const called = new Set<string>();
+  // What each owner has put on access lists of its own, although it names something of the other: it may read that again.
+  const listed = { acme: new Set<string>(), bolt: new Set<string>() };
   let left = requests;
   const begun = performance.now();
   const work = async (): Promise<void> => {
     while (left-- > 0) {
       const asked = made.next(site);
+      const own = listed[ownerOf(asked.who)];
+      const onLists = asked.route.path.endsWith('/access') || asked.route.path.endsWith('/access/import');
+      for (const trace of asked.foreign) if (onLists && asked.sent.includes(trace)) own.add(trace);
       const { status, text } = await send(agent, asked);
       statuses.set(status, (statuses.get(status) ?? 0) + 1);
       if (status < 300) called.add(asked.route.id);
       // 503 says busy: somebody else was quicker, again and again.
       const broken = status >= 500 && status !== 503;
-      const told = asked.foreign.filter((trace) => text.includes(trace) && !asked.sent.includes(trace));
+      const told = asked.foreign.filter(
+        (trace) => text.includes(trace) && !asked.sent.includes(trace) && !(onLists && own.has(trace)),
+      );
       if (broken || told.length > 0) {
         const { route, who, path, body } = asked;
         expect.fail(`${who} ${route.method} ${path} ${body}\n${status} ${text}\ntold: ${told}\n${faults.join('\n')}`);
@@ -52,7 +59,7 @@ it('10,000 requests of any kind: nothing breaks, every answer is what it should 
   // Random requests reach what they are for.
   expect(called.size).toBeGreaterThan(35);
   expect([...statuses.keys()]).toEqual(expect.arrayContaining([200, 201, 400, 404, 409]));
-}, 240_000);
+}, 600_000);
 
 interface Asked {
   readonly route: Route;
@@ -84,7 +91,7 @@ class RequestMaker {
     const { values } = this;
     const route = values.one(fuzzed);
     const who = route.unbound && values.chance(0.8) ? 'admin' : values.one(values.chance(0.6) ? admins : bound);
-    const [own, other] = !who.startsWith('bolt') ? (['acme', 'bolt'] as const) : (['bolt', 'acme'] as const);
+    const [own, other] = ownerOf(who) === 'acme' ? (['acme', 'bolt'] as const) : (['bolt', 'acme'] as const);
     values.foreign = textsOf(of, other);
     values.texts = [...textsOf(of, own), of.sharedHub, of.fileHub, ...common];
     const path = `${route.base ?? '/api/v1'}${route.path.replace(/\{(\w+)\}/g, () => encodeURIComponent(cut(values.text('any'), 200) || 'x'))}${this.query(route)}`;
@@ -136,6 +143,8 @@ function textsOf(of: ApiSite, name: 'acme' | 'bolt'): readonly string[] {
   const pem = encodePem('CERTIFICATE', root.der);
   return [group, fileGroup, hub, webhook, owners[name], `${word} group`, `${word} hub`, `${word}-*`, pem, ...ids];
 }
+
+const ownerOf = (who: TokenName): 'acme' | 'bolt' => (who.startsWith('bolt') ? 'bolt' : 'acme');
 
 const common = ['coaps+tcp://a.example:1', 'https://a.example/', 'deny', 'bind', 'root'];
 

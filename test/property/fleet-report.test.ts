@@ -76,7 +76,7 @@ test.each([
     fc.property(text, text, text, text, (...texts) => {
       expect(shape(readXml(render(run(...texts))))).toBe(harmless);
     }),
-    { numRuns: 300 },
+    { seed: 1, numRuns: 300 },
   );
 });
 
@@ -100,6 +100,6 @@ test('percentiles are values that occurred, and as many values as they say are n
       }
       expect(figures.arrivals.arrived.reduce((sum, count) => sum + count, 0)).toBe(times.length);
     }),
-    { numRuns: 200 },
+    { seed: 1, numRuns: 200 },
   );
 });

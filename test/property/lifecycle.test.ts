@@ -107,6 +107,6 @@ it('no sequence of resets, renewals, approvals and crashes leaves two live ident
         await life.end();
       }
     }),
-    { numRuns: 60 },
+    { seed: 1, numRuns: 60 },
   );
-}, 120_000);
+});

@@ -195,6 +195,6 @@ it('operations in any order keep the log whole, revocations final, and no life i
         await bench.close();
       }
     }),
-    { numRuns: 30 },
+    { seed: 1, numRuns: 30 },
   );
-}, 60_000);
+});

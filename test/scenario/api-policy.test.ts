@@ -109,6 +109,24 @@ describe('over HTTP', () => {
       refused(await admin().put(`/groups/${site.acme.group}`, { ...own, id: someUuid(1) }), 400, 'operator.input');
     });
 
+    it('have a key of their owner for all devices only with the key that it is', async () => {
+      const path = `/groups/${site.acme.group}`;
+      const { group } = good(await admin().get(path));
+      expect(group).toMatchObject({ ownerPsk: null, ownerPskShared: false });
+      const kept = await admin().put(path, { ...group, ownerPskShared: true });
+      refused(kept, 400, 'operator.input');
+      expect(kept.problem?.evidence.field).toBe('ownerPskShared');
+      const ownerPsk = 'ab'.repeat(20);
+      const { result } = good(await admin().put(path, { ...group, ownerPsk, ownerPskShared: true }));
+      expect(result).toMatchObject({ ownerPsk: null, ownerPskShared: true });
+      expect(good(await admin().put(path, { ...result, name: 'renamed' })).result.ownerPskShared).toBe(true);
+      const { active } = site.acme.devices;
+      const told = good(await admin().post(`/devices/${active}/owner-psk`));
+      expect(told).toMatchObject({ key: 'ab'.repeat(16), shared: true });
+      const { ownerPsk: _, ...without } = result;
+      refused(await admin().put(path, without), 400, 'operator.input');
+    });
+
     it('are disabled, enabled, approved and deleted', async () => {
       const path = `/groups/${site.acme.group}`;
       expect(good(await admin().post(`${path}/disable`)).result.enabled).toBe(false);

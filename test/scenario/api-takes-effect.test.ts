@@ -1,12 +1,14 @@
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { encodeCertificates } from '../../src/codec/pem.ts';
+import { minutes } from '../../src/core/clock.ts';
 import { developmentHub, developmentSettings } from '../../src/development.ts';
 import { SimulatedDevice } from '../../src/device/simulator.ts';
 import { type Service, startService } from '../../src/main.ts';
 import { createDevelopmentPki, type DevelopmentPki } from '../../src/pki/development.ts';
 import { type ApiClient, apiClient } from '../support/api.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
+import { until } from '../support/until.ts';
 
 /** What is written over the API counts for the next device that comes, without a reload. */
 
@@ -61,18 +63,19 @@ async function comes(service: Service, pki: DevelopmentPki, at: number): Promise
   if (!made) throw new Error(`the PKI has no device ${at}`);
   const identity = { chain: made.chain, privateKey: made.privateKey, serviceCa: [pki.serviceCa.certificate.der] };
   const [before] = await service.store.attempts({ limit: 1 });
-  const device = await SimulatedDevice.create({ endpoint: service.endpoints.tcp ?? '', identity, timeout: 20_000 });
+  const device = await SimulatedDevice.create({ endpoint: service.endpoints.tcp ?? '', identity, timeout: minutes(2) });
   const close = () => device.close();
   // One that is refused would try again until its time is up.
   void device.provision().then(close, close);
   try {
-    for (let tries = 0; tries < 500; tries++) {
+    let ended: string | undefined;
+    await until(async () => {
       await service.provisioner.sweep(Date.now());
       const [last] = await service.store.attempts({ limit: 1 });
-      if (last && last.id !== before?.id && last.verdict) return last.refusal?.code ?? last.verdict;
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
-    throw new Error('no attempt has ended');
+      if (last && last.id !== before?.id) ended = last.verdict && (last.refusal?.code ?? last.verdict);
+      return ended !== undefined;
+    });
+    return ended ?? '';
   } finally {
     await close();
   }

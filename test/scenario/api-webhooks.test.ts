@@ -86,7 +86,13 @@ test('dead letters are listed in pages and tried again', async () => {
   const second = (await admin.get(`/webhooks/d/deliveries?dead=true&limit=3&cursor=${first.next}`)).body;
   expect([ids(second), second.next]).toEqual([['1-5'], null]);
   expect(ids((await admin.get('/webhooks/d/deliveries?dead=false')).body)).toEqual(['1-2']);
-  expect((await admin.post('/webhooks/d/redeliver', { event: '1-2' })).problem?.code).toBe('operator.not-found');
+  const { status, problem } = await admin.post('/webhooks/d/redeliver', { event: '1-2' });
+  expect([status, problem?.code, problem?.evidence]).toEqual([
+    409,
+    'operator.conflict',
+    { webhook: 'd', event: '1-2' },
+  ]);
+  expect((await admin.post('/webhooks/d/redeliver', { event: '1-9' })).problem?.code).toBe('operator.not-found');
   expect((await admin.post('/webhooks/d/redeliver', { event: '1-3' })).body).toMatchObject({
     applied: true,
     result: 1,

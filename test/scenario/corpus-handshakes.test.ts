@@ -7,6 +7,7 @@ import { manufacturer, withGroup } from '../support/enrollment.ts';
 import { askDatagram, contentOf, deviceRequest, paths, RawStream } from '../support/raw-coap.ts';
 import { RawSession } from '../support/raw-session.ts';
 import { entryOf, refusalOf, startTestService, type TestService } from '../support/service.ts';
+import { until } from '../support/until.ts';
 
 /** The whole corpus of chains at the door of the running service: what is on record has to be the first cause. */
 const corpus = chainCorpus(Date.now());
@@ -33,7 +34,7 @@ describe.each([
   it.each(corpus.cases)('$name: $why -> $expected', async (identity) => {
     const at = Date.now();
     const session = await open(identity);
-    await session.until(() => session.has('established') || session.has('closed') || session.hungUp);
+    await until(() => session.has('established') || session.has('closed') || session.hungUp);
     const message = deviceRequest(paths.ownership);
     const ask = () => (transport === 'udp' ? askDatagram(session, message) : new RawStream(session).ask(message));
     if (identity.expected === 'accepted') {

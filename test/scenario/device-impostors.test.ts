@@ -9,6 +9,7 @@ import { profiles } from '../../src/pki/profile.ts';
 import type { Identity } from '../../src/secure/association.ts';
 import { RawHub } from '../support/raw-hub.ts';
 import { startTestService, type TestService } from '../support/service.ts';
+import { until } from '../support/until.ts';
 
 /** A device of the same cloud, under the same authority: its identity certificate is good for TLS servers, too. */
 const neighbour = '11111111-2222-4333-8444-555555555555';
@@ -51,13 +52,6 @@ function identityOf(uuid: string): Identity {
   return { chain: [...chain, issuing.certificate.der], privateKey };
 }
 
-async function until(happened: () => boolean, what: string): Promise<void> {
-  for (const deadline = Date.now() + 15_000; !happened(); ) {
-    if (Date.now() > deadline) throw new Error(`not within 15 s: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-}
-
 describe("a neighbour's identity certificate", () => {
   it('does not make a hub of whoever takes over its address: the device shows no token there', async () => {
     const [row] = await test.service.store.hubs.list();
@@ -68,7 +62,7 @@ describe("a neighbour's identity certificate", () => {
     const warn = (_: unknown, text: string) => warnings.push(text);
     device.setLog({ debug: () => undefined, info: () => undefined, warn, error: () => undefined });
     device.start();
-    await until(() => warnings.some((text) => text.includes(`uuid:${neighbour}`)), 'refused');
+    await until(() => warnings.some((text) => text.includes(`uuid:${neighbour}`)));
     expect(impostor.connections).toBeGreaterThan(0);
     expect(impostor.requests).toEqual([]);
     expect(steps.filter(({ step }) => step === 'sign-up')).toEqual([]);
@@ -77,11 +71,11 @@ describe("a neighbour's identity certificate", () => {
 
   it('does not make a provisioning service of him: a provisioned device asks him nothing, not even the time', async () => {
     device.start();
-    await until(() => device.status.text === 'provisioned', 'provisioned');
+    await until(() => device.status.text === 'provisioned');
     const before = device.state.owner;
     steps.length = 0;
     device.setEndpoints([{ uri: impostor.uri }]);
-    await until(() => steps.length > 0, 'a step');
+    await until(() => steps.length > 0);
     expect(steps[0]).toMatchObject({ step: 'time', result: 'failure', refusal: { code: 'device.handshake' } });
     expect(steps[0]?.refusal?.evidence.found).toContain(`uuid:${neighbour}`);
     expect(impostor.requests).toEqual([]);

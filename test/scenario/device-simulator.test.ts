@@ -63,7 +63,7 @@ describe('a simulated device over real sockets', () => {
   ] as const)('over %s: create, online, and it is at its cloud', async (transport, opening, blocks) => {
     const { service, gateway, pki } = await startAll();
     const endpoint = service.endpoints[transport] ?? '';
-    const device = await SimulatedDevice.create({ endpoint, identity: factoryOf(pki), timeout: 20_000 });
+    const device = await SimulatedDevice.create({ endpoint, identity: factoryOf(pki), timeout: 100_000 });
     undo.push(() => device.close());
     const report = await device.online();
     expect(report.steps.map(({ step, result }) => `${step} ${result}`)).toEqual([
@@ -85,7 +85,7 @@ describe('a simulated device over real sockets', () => {
   it('signs off at its cloud when its endpoint is taken away, and waits', async () => {
     const { service, gateway, pki } = await startAll();
     const endpoint = service.endpoints.tcp ?? '';
-    const device = await SimulatedDevice.create({ endpoint, identity: factoryOf(pki), timeout: 20_000 });
+    const device = await SimulatedDevice.create({ endpoint, identity: factoryOf(pki), timeout: 100_000 });
     undo.push(() => device.close());
     await device.online();
     const { deviceId } = device;
@@ -117,7 +117,7 @@ describe('a simulated device over real sockets', () => {
       endpoint: service.endpoints.udp ?? '',
       identity: join(folder, 'pki', 'devices', name ?? ''),
       state: join(folder, 'state'),
-      timeout: 20_000,
+      timeout: 100_000,
     };
     const first = await SimulatedDevice.create(options);
     undo.push(() => first.close());

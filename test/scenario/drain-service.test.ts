@@ -1,11 +1,11 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { minutes, seconds } from '../../src/core/clock.ts';
 import { type ConfiguredService, startConfiguredService } from '../support/configured-service.ts';
 import { askDatagram, deviceRequest, paths } from '../support/raw-coap.ts';
 import { RawSession } from '../support/raw-session.ts';
+import { until } from '../support/until.ts';
 
 let running: ConfiguredService;
 beforeEach(async () => {
@@ -39,10 +39,12 @@ describe('a service that drains', () => {
 
     const stranger = await open(1, 'udp');
     await expect(once(connect(portOf(service.endpoints.tcp), '127.0.0.1'), 'connect')).rejects.toThrow(/ECONNREFUSED/);
-    await sleep(300);
+    // It says its hello again, or with a cookie if it were given one; others are answered meanwhile.
+    await until(() => stranger.sent.length > 1);
+    for (let turn = 0; turn < 3; turn++)
+      expect((await askDatagram(session, deviceRequest(paths.ownership))).code).toBe(205);
     expect(stranger.has('established')).toBe(false);
     stranger.cut();
-    expect((await askDatagram(session, deviceRequest(paths.ownership))).code).toBe(205);
     expect(left).toBeUndefined();
 
     session.close();
@@ -58,19 +60,17 @@ describe('a service that drains', () => {
     const { service } = running;
     const session = await (await open(0, 'udp')).established();
     await askDatagram(session, deviceRequest(paths.time));
-    const begun = Date.now();
+    const begun = performance.now();
     expect(await service.drain()).toBe(1);
-    expect(Date.now() - begun).toBeGreaterThanOrEqual(1900);
+    expect(performance.now() - begun).toBeGreaterThanOrEqual(1900);
     await service.close();
     await session.ended();
     expect(session.events.at(-1)).toMatchObject({ type: 'closed', end: { reason: 'close-notify' } });
   });
 
   it('does not wait for anything when nobody is in the middle of something', async () => {
-    const begun = Date.now();
+    // It would be ten minutes, and no test lasts that long.
     expect(await running.service.drain()).toBe(0);
-    // It would be ten minutes.
-    expect(Date.now() - begun).toBeLessThan(seconds(10));
   });
 
   it('tells live streams of it, which end last', async () => {

@@ -20,7 +20,7 @@ import { build } from '../support/command.ts';
 import { partOf, scenarioOf } from '../support/fleet.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
-beforeAll(() => build(), 60_000);
+beforeAll(() => build());
 
 const undo: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
@@ -58,7 +58,7 @@ describe('a fleet over real sockets', () => {
     expect(online).toHaveLength(16);
     expect(new Set(online.map(({ transport }) => transport))).toEqual(new Set(['udp', 'tcp']));
     for (const { cost } of online) expect(cost.bytesIn).toBeGreaterThan(3000);
-  }, 60_000);
+  });
 
   it('against somebody’s endpoints takes finished devices from a folder, or makes them with their maker’s key', async () => {
     const { path, remove } = await temporaryFolder();
@@ -96,7 +96,7 @@ describe('a fleet over real sockets', () => {
     await expect(runFleet(realScenario({ devices: 2, target, events: [event] }), site)).rejects.toMatchObject({
       code: 'service.config',
     });
-  }, 60_000);
+  });
 });
 
 /** What a user of the package writes, run against what is built. */
@@ -114,10 +114,10 @@ try {
 describe('a user of the package', () => {
   it('runs a fleet over sockets against processes of the package’s own', async () => {
     const run = promisify(execFile);
-    const { stdout } = await run(process.execPath, ['--input-type=module', '-e', ofAUser], { timeout: 40_000 });
+    const { stdout } = await run(process.execPath, ['--input-type=module', '-e', ofAUser], { timeout: 100_000 });
     expect(stdout).toMatch(/^function /);
     expect(stdout).toMatch(/Passed: no violation\.\s*$/);
-  }, 50_000);
+  });
 });
 
 describe('a factory', () => {

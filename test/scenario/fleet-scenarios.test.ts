@@ -6,7 +6,7 @@ import { readScenario } from '../../src/fleet/scenario-file.ts';
 import { build, firstboot, Running } from '../support/command.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
-beforeAll(build, 60_000);
+beforeAll(build);
 
 const folder = fileURLToPath(new URL('../../examples/scenarios/', import.meta.url));
 const files = readdirSync(folder).filter((name) => name.endsWith('.yaml'));
@@ -92,7 +92,7 @@ describe('firstboot fleet', () => {
     expect(stdout).toContain('Failed: the run was cut by its limit of 6 s before 2 factory resets.');
     expect(readFileSync(junit, 'utf8')).toMatch(/<testsuites[^>]* failures="1"/);
     await remove();
-  }, 30_000);
+  });
 
   test('shares its devices among processes', async () => {
     const { code, stdout } = await firstboot(['fleet', '-n', '21', '--workers', '2', '--json', '-']);

@@ -13,8 +13,9 @@ import { ownerPskOf } from '../../src/provision/owner-psk.ts';
 import type { AceTemplate } from '../../src/store/model.ts';
 import { isProvisioned } from '../support/booting.ts';
 import { type CleartextClient, dialUdp } from '../support/cleartext.ts';
-import { LocalPeer, requestTo } from '../support/local-peer.ts';
+import { type LocalCredentials, LocalPeer, requestTo } from '../support/local-peer.ts';
 import { startTestService, type TestService } from '../support/service.ts';
+import { until } from '../support/until.ts';
 
 // A list that is not the standard one: strangers see the lamp, the hub may switch it, the owner may only look.
 const lamp = { href: '/light/1' };
@@ -65,10 +66,7 @@ afterEach(async () => {
 
 test('a list of the operator’s own is what the device enforces: strangers, owner and hub may what it says and no more', async () => {
   device.start();
-  for (const deadline = Date.now() + 10_000; !isProvisioned(device); ) {
-    if (Date.now() > deadline) throw new Error('not provisioned within 10 s');
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
+  await until(() => isProvisioned(device));
   const [group] = service.settings.groups;
   const ownerId = group?.owner.id ?? '';
   const hubId = group?.hubs[0] ?? '';
@@ -79,7 +77,7 @@ test('a list of the operator’s own is what the device enforces: strangers, own
     [{ role: 'installer' }, 31],
   ]);
 
-  const enter = async (credentials: Parameters<typeof LocalPeer.open>[1]): Promise<LocalPeer> => {
+  const enter = async (credentials: LocalCredentials): Promise<LocalPeer> => {
     const peer = await LocalPeer.open(local.ports.coaps, credentials);
     peers.push(peer);
     return peer;

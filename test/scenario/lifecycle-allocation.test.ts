@@ -10,6 +10,7 @@ import type { EnrollmentGroup, Hub, HubAllocation } from '../../src/store/model.
 import { bootDevice, isProvisioned, manufacturerOf } from '../support/booting.ts';
 import { groupOf, worldWith } from '../support/lifecycle.ts';
 import { startTestService } from '../support/service.ts';
+import { until } from '../support/until.ts';
 import type { World } from '../support/world.ts';
 
 let world: World | undefined;
@@ -109,12 +110,6 @@ describe('a webhook, over real sockets', () => {
       connect: false,
       retry: { table: [100], variant: '2025' },
     });
-    const until = async (happened: () => boolean): Promise<void> => {
-      for (const deadline = Date.now() + 10_000; !happened(); ) {
-        if (Date.now() > deadline) throw new Error(`not within 10 s: ${happened}`);
-        await new Promise((resolve) => setTimeout(resolve, 10));
-      }
-    };
     try {
       await device.init();
       device.start();

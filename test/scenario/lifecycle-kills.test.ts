@@ -27,7 +27,8 @@ it('of each thing that an operator does, all of it or nothing is there after kil
   const acknowledged: string[] = [];
   let unheard = 0;
   for (let round = 0; round < rounds; round++) {
-    acknowledged.push(...(await runUntilKilled(worker, [folder.path, `${round}`], 20 + randomFraction(random) * 250)));
+    const until = { ms: randomFraction(random) * 250, least: 130 };
+    acknowledged.push(...(await runUntilKilled(worker, [folder.path, `${round}`], until)));
     const store = await openLevelStore(folder.path);
     const log = await wholeLog(store);
     const folded = foldAudit(log);

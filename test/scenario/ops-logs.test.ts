@@ -1,10 +1,9 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { pino } from 'pino';
 import { expect, it } from 'vitest';
-import { terminalJson } from '../../src/core/json.ts';
 import type { Log } from '../../src/core/log.ts';
 import { createDevelopmentPki } from '../../src/development.ts';
+import { createLog } from '../../src/ops/log.ts';
 import { startConfiguredService } from '../support/configured-service.ts';
 import { askDatagram, deviceRequest, paths } from '../support/raw-coap.ts';
 import { RawSession } from '../support/raw-session.ts';
@@ -12,14 +11,11 @@ import { RawSession } from '../support/raw-session.ts';
 /** What the service logs at its most talkative, as it would stand in a file. */
 function collectingLog(): { readonly log: Log; readonly lines: () => readonly Line[]; readonly text: () => string } {
   let written = '';
-  const log = pino(
-    { level: 'debug', base: null, hooks: { streamWrite: terminalJson } },
-    {
-      write: (line: string) => {
-        written += line;
-      },
+  const log = createLog('debug', {
+    write: (line: string) => {
+      written += line;
     },
-  );
+  });
   return {
     log,
     text: () => written,

@@ -132,9 +132,9 @@ describe('at the start of the service', () => {
     ]);
   });
 
-  test('a name or id that an operator uses already is refused, and nothing is written', async () => {
+  test('an id that an operator uses already is refused, or a name of the same owner, and nothing is written', async () => {
     write('a', groupText('washers'));
-    await operators();
+    await operators({ owner: ownerNamed('acme') });
     const before = await names();
     write('b', groupText('bench'));
     write('a', groupText('washers', ', admission: manual'));
@@ -165,7 +165,7 @@ describe('firstboot policy', () => {
   const firstboot = async (...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> => {
     const main = new URL('../../src/cli/main.ts', import.meta.url).pathname;
     try {
-      return { code: 0, ...(await run(process.execPath, [main, 'policy', ...args], { timeout: 20_000 })) };
+      return { code: 0, ...(await run(process.execPath, [main, 'policy', ...args], { timeout: 100_000 })) };
     } catch (error) {
       return error as { code: number; stdout: string; stderr: string };
     }

@@ -7,7 +7,7 @@ import { beforeAll, expect, test } from 'vitest';
 import { build, freePorts } from '../support/command.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
-beforeAll(build, 60_000);
+beforeAll(build);
 
 const run = promisify(execFile);
 const root = fileURLToPath(new URL('../../', import.meta.url));
@@ -34,13 +34,13 @@ test('the ten lines in vitest are ten at most, and pass', async () => {
     await writeFile(join(folder, 'vitest.config.mjs'), `export default { resolve: { alias: ${alias} } };`);
     const { stdout } = await run(process.execPath, [vitest, 'run', '--root', folder], {
       env: { ...process.env, NO_COLOR: '1', VITEST: undefined },
-      timeout: 60_000,
+      timeout: 100_000,
     });
     expect(stdout).toMatch(/Tests {2}1 passed/);
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
-}, 70_000);
+});
 
 test('the ten lines in a shell are ten at most, and succeed with their reports', async () => {
   const { path: cwd, remove } = await temporaryFolder();
@@ -67,4 +67,4 @@ test('the ten lines in a shell are ten at most, and succeed with their reports',
   } finally {
     await remove();
   }
-}, 110_000);
+});

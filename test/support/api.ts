@@ -58,6 +58,8 @@ export interface ApiAnswer {
 export type TestApiOptions = Partial<ApiOptions> & {
   /** A store of the test's own, which it closes; default: a new one in a temporary folder. */
   readonly store?: Store;
+  /** Of that store already; default: they are made. */
+  readonly tokens?: TestApi['tokens'];
   /** Folder of an authority. */
   readonly authority?: string;
   /** Default: true, unlike that of a service. */
@@ -70,7 +72,7 @@ export async function startTestApi(options: TestApiOptions = {}): Promise<TestAp
   const { timers = systemTimers, random = systemRandom, authority, ownersAttest = true } = options;
   const store = options.store ?? (await openLevelStore(folder.path, { synced: false }));
   const now = (): number => timers.now();
-  const tokens = await makeTokens(store, now);
+  const tokens = options.tokens ?? (await makeTokens(store, now));
   const api = await startApi({
     host: '127.0.0.1',
     port: 0,

@@ -27,7 +27,7 @@ export function useProcesses(): Workplace {
     build();
     folder = await temporaryFolder();
     running = await startProcesses(folder.path);
-  }, 60_000);
+  });
   afterAll(async () => {
     await running?.close();
     await folder?.remove();

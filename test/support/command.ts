@@ -1,4 +1,6 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { randomInt } from 'node:crypto';
+import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { fileURLToPath } from 'node:url';
@@ -74,14 +76,14 @@ export class Running {
       .map((line) => JSON.parse(line) as Line);
   }
 
-  /** The first line that matches, of those printed after line number `after`; waits for it, 40 s at most. */
+  /** The first line that matches, of those printed after line number `after`; waits for it. */
   async line(matches: Partial<Line>, after = 0): Promise<Line> {
     const found = (): Line | undefined =>
       this.lines.slice(after).find((line) => Object.entries(matches).every(([key, value]) => line[key] === value));
     return this.until(JSON.stringify(matches), found);
   }
 
-  /** Waits for words on standard output, 40 s at most. */
+  /** Waits for words on standard output. */
   async words(pattern: RegExp): Promise<RegExpExecArray> {
     return this.until(String(pattern), () => pattern.exec(this.out) ?? undefined);
   }
@@ -109,7 +111,7 @@ export class Running {
     const timer = setTimeout(() => {
       late = true;
       this.changed();
-    }, 40_000);
+    }, 100_000);
     try {
       for (;;) {
         const value = found();
@@ -127,21 +129,29 @@ export class Running {
   }
 }
 
-/** Ports that nobody listens on now, for programs that must know each other's port before they start. */
+/**
+ * Ports that nobody listens on now, for programs that must know each other's port before they start. They lie below those
+ * that the system gives to whoever asks for any: nobody else is given them meanwhile.
+ */
 export async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(
-    Array.from({ length: count }, async () => {
-      const server = createServer().listen(0, '127.0.0.1');
-      await once(server, 'listening');
-      return server;
-    }),
-  );
-  return Promise.all(
-    servers.map(async (server) => {
-      const address = server.address();
-      server.close();
-      await once(server, 'close');
-      return typeof address === 'object' && address ? address.port : 0;
-    }),
-  );
+  const ports = new Set<number>();
+  while (ports.size < count) {
+    const port = randomInt(21_000, 32_000);
+    if (await isFree(port)) ports.add(port);
+  }
+  return [...ports];
+}
+
+async function isFree(port: number): Promise<boolean> {
+  const [server, socket] = [createServer(), createSocket('udp4')];
+  try {
+    await once(server.listen(port, '127.0.0.1'), 'listening');
+    await once(socket.bind(port, '127.0.0.1'), 'listening');
+    return true;
+  } catch {
+    return false;
+  } finally {
+    server.close();
+    socket.close();
+  }
 }

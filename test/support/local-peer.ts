@@ -7,6 +7,10 @@ import { createSecureContext } from '../../src/secure/engine.ts';
 import { dial } from '../../src/transport/client.ts';
 import type { ConnectionEnd } from '../../src/transport/connection.ts';
 import type { Session } from '../../src/transport/session.ts';
+import { until } from './until.ts';
+
+/** Who is not let in may hear nothing: `handshakeTimeout` is how long that is waited for. */
+export type LocalCredentials = Pick<SecureContextOptions, 'identity' | 'psk' | 'ciphers' | 'handshakeTimeout'>;
 
 /** Somebody on the device's network, with a DTLS session to its port. It believes any device. */
 export class LocalPeer {
@@ -14,13 +18,12 @@ export class LocalPeer {
   end: ConnectionEnd | undefined;
   private readonly session: Session;
   private readonly waiting = new Map<number, (response: IncomingResponse | string) => void>();
-  private settle: (() => void) | undefined;
   private established = false;
 
-  private constructor(port: number, credentials: Pick<SecureContextOptions, 'identity' | 'psk' | 'ciphers'>) {
+  private constructor(port: number, credentials: LocalCredentials) {
     this.session = dial({
       uri: { scheme: 'coaps', host: '127.0.0.1', port },
-      context: createSecureContext({ transport: 'datagram', role: 'client', handshakeTimeout: 2000, ...credentials }),
+      context: createSecureContext({ transport: 'datagram', role: 'client', ...credentials }),
       timers: systemTimers,
       random: systemRandom,
       owner: () => (event) => {
@@ -31,18 +34,14 @@ export class LocalPeer {
           this.end = event.end;
           for (const wake of this.waiting.values()) wake(event.end.reason);
         }
-        this.settle?.();
       },
     });
   }
 
   /** @throws when the device does not let it in. */
-  static async open(
-    port: number,
-    credentials: Pick<SecureContextOptions, 'identity' | 'psk' | 'ciphers'>,
-  ): Promise<LocalPeer> {
+  static async open(port: number, credentials: LocalCredentials): Promise<LocalPeer> {
     const peer = new LocalPeer(port, credentials);
-    await peer.until(() => peer.established || peer.end !== undefined);
+    await until(() => peer.established || peer.end !== undefined);
     if (peer.established) return peer;
     throw new Error(`refused: ${peer.end?.reason}`);
   }
@@ -62,17 +61,6 @@ export class LocalPeer {
 
   post(uri: string, body: CborValue): Promise<IncomingResponse> {
     return this.ask(requestTo('POST', uri, body));
-  }
-
-  /** Waits, at most 15 s. */
-  async until(happened: () => boolean): Promise<void> {
-    for (const deadline = Date.now() + 15_000; !happened(); ) {
-      if (Date.now() > deadline) throw new Error(`not within 15 s: ${happened}`);
-      await new Promise<void>((resolve) => {
-        this.settle = resolve;
-        setTimeout(resolve, 50);
-      });
-    }
   }
 
   close(): void {

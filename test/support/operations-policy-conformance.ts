@@ -63,6 +63,7 @@ export function policyOperationsConformance(open: () => Promise<OperationsBench>
         name: 'new ones',
         attestation: { ...group.attestation, psk: [{ identity: 'n', key, derived: false }] },
         ownerPsk: key,
+        ownerPskShared: true,
       };
       const dry = await operations.putGroup(made, { create: true, dryRun: true });
       expect(dry).toMatchObject({ applied: false, effects: [expect.stringContaining('new ones is added')] });

@@ -110,7 +110,8 @@ export function recordOperationsConformance(open: () => Promise<OperationsBench>
 
     test('the key of the owner is told, and that goes on record', async () => {
       const told = await operations.ownerPsk(devices.active);
-      expect(told).toMatchObject({ deviceId: seeded.deviceId, key: expect.stringMatching(/^[0-9a-f]{32}$/) });
+      const key = expect.stringMatching(/^[0-9a-f]{32}$/);
+      expect(told).toMatchObject({ deviceId: seeded.deviceId, key, shared: false });
       expect(await audited()).toEqual(['credential.owner-psk']);
       await expect(operations.ownerPsk(devices.pending)).rejects.toMatchObject({ code: 'operator.conflict' });
       await expect(operations.ownerPsk(devices.disabled)).rejects.toMatchObject({ code: 'operator.not-found' });
@@ -311,9 +312,12 @@ export function recordOperationsConformance(open: () => Promise<OperationsBench>
       expect(await operations.redeliver('shop', { dryRun: true })).toMatchObject({ applied: false, result: 1 });
       expect(await operations.redeliver('shop', { event: '1-1' })).toMatchObject({ applied: true, result: 1 });
       expect((await operations.deliveries('shop', { ...page, dead: true })).rows).toEqual([]);
-      await expect(operations.redeliver('shop', { event: '1-1' })).rejects.toMatchObject({
-        code: 'operator.not-found',
-      });
+      for (const [event, code] of [
+        ['1-1', 'operator.conflict'],
+        ['1-9', 'operator.not-found'],
+      ] as const) {
+        await expect(operations.redeliver('shop', { event })).rejects.toMatchObject({ code });
+      }
     });
   });
 }

@@ -1,9 +1,9 @@
 import { generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { encodePem } from '../../src/codec/pem.ts';
-import type { Millis } from '../../src/core/clock.ts';
+import { type Millis, type Stopwatch, systemStopwatch } from '../../src/core/clock.ts';
 import type { Decision } from '../../src/core/errors.ts';
 import { type Uuid, uuidV4 } from '../../src/core/ids.ts';
-import { silentLog } from '../../src/core/log.ts';
+import { type Log, silentLog } from '../../src/core/log.ts';
 import { seededRandom, systemRandom } from '../../src/core/random.ts';
 import { Secret } from '../../src/core/secret.ts';
 import { createCsr } from '../../src/pki/csr.ts';
@@ -38,6 +38,8 @@ export interface Pipeline {
 export interface PipelineOptions {
   readonly tokens?: TokenSource;
   readonly onEntry?: EntryListener;
+  readonly stopwatch?: Stopwatch;
+  readonly log?: Log;
   /** Stands between the pipeline and its store: faults. */
   readonly wrapStore?: (store: Store) => Store;
   readonly group?: Partial<EnrollmentGroup>;
@@ -103,7 +105,8 @@ export async function openPipeline(options: PipelineOptions = {}): Promise<Pipel
       authority: { current: pki.authority },
       tokens: options.tokens ?? testTokens,
       random: systemRandom,
-      log: silentLog,
+      log: options.log ?? silentLog,
+      stopwatch: options.stopwatch ?? systemStopwatch,
       ...(options.onEntry ? { onEntry: options.onEntry } : {}),
     };
     return createProvisioner(deps);

@@ -10,6 +10,7 @@ import { systemTimers } from '../../src/core/clock.ts';
 import type { DevelopmentPki } from '../../src/pki/development.ts';
 import type { Association, Identity, SecureContext } from '../../src/secure/association.ts';
 import { createSecureContext } from '../../src/secure/engine.ts';
+import { until } from './until.ts';
 
 /**
  * The small cloud's gateway over TLS and TCP, with its CoAP written by hand: it can ask the device something over the device's
@@ -57,7 +58,7 @@ export class RawHub {
     this.current.send(message);
   }
 
-  /** Sends a request to the device that came last, and waits for its answer, at most 10 s. */
+  /** Sends a request to the device that came last, and waits for its answer. */
   async ask(message: CoapMessage): Promise<CoapMessage> {
     const before = this.received.length;
     this.send(message);
@@ -66,12 +67,12 @@ export class RawHub {
 
   /** The next message with this token after those that are there. */
   async next(token: Uint8Array, after = this.received.length): Promise<CoapMessage> {
-    for (const deadline = Date.now() + 10_000; Date.now() < deadline; ) {
-      const found = this.received.slice(after).find((message) => equalBytes(message.token, token));
-      if (found) return found;
-      await new Promise((resolve) => setTimeout(resolve, 10));
-    }
-    throw new Error('the device does not answer');
+    const found = (): CoapMessage | undefined =>
+      this.received.slice(after).find((message) => equalBytes(message.token, token));
+    await until(() => found() !== undefined);
+    const message = found();
+    if (!message) throw new Error('the device does not answer');
+    return message;
   }
 
   async close(): Promise<void> {

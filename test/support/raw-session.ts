@@ -4,6 +4,7 @@ import { systemTimers } from '../../src/core/clock.ts';
 import type { Association, AssociationEvent, SecureContextOptions } from '../../src/secure/association.ts';
 import { createSecureContext } from '../../src/secure/engine.ts';
 import type { RawChannel } from './raw-coap.ts';
+import { until } from './until.ts';
 
 export interface RawSessionOptions
   extends Pick<SecureContextOptions, 'identity' | 'psk' | 'ciphers' | 'maxVersion' | 'trust'> {
@@ -30,7 +31,6 @@ export class RawSession implements RawChannel {
   private readonly messages: Uint8Array[] = [];
   private link: Link = { send: () => undefined, close: () => undefined };
   private waiting: Uint8Array[] | undefined = [];
-  private changed: () => void = () => undefined;
   private timer: NodeJS.Timeout | undefined;
 
   private constructor(options: RawSessionOptions) {
@@ -61,7 +61,7 @@ export class RawSession implements RawChannel {
 
   /** Waits for the end of the handshake. @throws when it fails. */
   async established(): Promise<this> {
-    await this.until(() => this.has('established') || this.has('closed'));
+    await until(() => this.has('established') || this.has('closed'));
     if (this.has('established')) return this;
     throw new Error(`no session: ${JSON.stringify(this.events.at(-1))}`);
   }
@@ -77,7 +77,7 @@ export class RawSession implements RawChannel {
   }
 
   async next(): Promise<Uint8Array> {
-    await this.until(() => this.messages.length > 0 || this.has('closed'));
+    await until(() => this.messages.length > 0 || this.has('closed'));
     const message = this.messages.shift();
     if (message) return message;
     throw new Error(`the session has ended: ${JSON.stringify(this.events.at(-1))}`);
@@ -88,7 +88,7 @@ export class RawSession implements RawChannel {
   }
 
   async ended(): Promise<void> {
-    await this.until(() => this.has('closed') || this.hungUp);
+    await until(() => this.has('closed') || this.hungUp);
   }
 
   /** Says goodbye. */
@@ -107,21 +107,6 @@ export class RawSession implements RawChannel {
 
   hangUp(): void {
     this.hungUp = true;
-    this.changed();
-  }
-
-  /** Waits, at most 10 s. */
-  async until(happened: () => boolean): Promise<void> {
-    for (const deadline = Date.now() + 10_000; !happened(); ) {
-      if (Date.now() > deadline) throw new Error(`not within 10 s: ${happened}`);
-      await new Promise<void>((resolve) => {
-        const wake = setTimeout(resolve, 100);
-        this.changed = () => {
-          clearTimeout(wake);
-          resolve();
-        };
-      });
-    }
   }
 
   private connected(link: Link): void {
@@ -151,7 +136,6 @@ export class RawSession implements RawChannel {
         this.pump();
       }, due - systemTimers.now());
     }
-    this.changed();
   }
 
   private transmit(bytes: Uint8Array): void {

@@ -1,13 +1,14 @@
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
+import { until } from './until.ts';
 
 /** `openssl s_client` as a bare secure channel: what goes into it leaves as one record, what it receives comes out. */
 export interface SClient {
   send(message: Uint8Array): void;
-  /** Waits for what is received next; over DTLS that is one datagram. @throws when there is nothing within 10 s. */
+  /** Waits for what is received next; over DTLS that is one datagram. @throws when it ends before. */
   next(): Promise<Uint8Array>;
   /** Everything it said about the connection. */
   said(): string;
-  /** Waits until it has said something, or has ended. @throws when it does not within 10 s. */
+  /** Waits until it has said something. @throws when it ends before. */
   hears(pattern: RegExp): Promise<void>;
   /** Says goodbye. */
   close(): Promise<void>;
@@ -25,7 +26,6 @@ class SClientProcess implements SClient {
   private hasEnded = false;
   private readonly chunks: Uint8Array[] = [];
   private text = '';
-  private changed: () => void = () => undefined;
 
   constructor(args: readonly string[]) {
     // -quiet keeps its own talk out of the received data, and letters at the start of a message from being commands.
@@ -33,16 +33,13 @@ class SClientProcess implements SClient {
     this.child.stdin.on('error', () => undefined);
     this.child.stdout.on('data', (bytes: Buffer) => {
       this.chunks.push(new Uint8Array(bytes));
-      this.changed();
     });
     this.child.stderr.on('data', (bytes: Buffer) => {
       this.text += bytes.toString('latin1');
-      this.changed();
     });
     this.ended = new Promise((resolve) => {
       this.child.on('close', () => {
         this.hasEnded = true;
-        this.changed();
         resolve();
       });
     });
@@ -67,24 +64,15 @@ class SClientProcess implements SClient {
 
   async close(): Promise<void> {
     this.child.stdin.end();
-    const late = setTimeout(() => this.child.kill(), 2_000);
+    const late = setTimeout(() => this.child.kill(), 20_000);
     await this.ended;
     clearTimeout(late);
   }
 
   private async until(what: string, happened: () => boolean): Promise<void> {
-    const deadline = Date.now() + 10_000;
-    while (!happened() && !this.hasEnded && Date.now() < deadline) {
-      await new Promise<void>((resolve) => {
-        const wake = setTimeout(resolve, 250);
-        this.changed = () => {
-          clearTimeout(wake);
-          resolve();
-        };
-      });
-    }
+    await until(() => happened() || this.hasEnded).catch(() => undefined);
     if (happened()) return;
     this.child.kill();
-    throw new Error(`s_client: no ${what} in ${this.hasEnded ? 'what it said' : '10 s'}:\n${this.text}`);
+    throw new Error(`s_client: no ${what} in what it said:\n${this.text}`);
   }
 }

@@ -11,6 +11,7 @@ import {
 } from '../../src/pki/development.ts';
 import type { Attempt, AttemptEntry } from '../../src/store/model.ts';
 import { temporaryFolder } from './temporary-folder.ts';
+import { until } from './until.ts';
 
 export interface TestServiceOptions {
   /** Devices of the development PKI; default 1. */
@@ -32,7 +33,7 @@ export interface TestService {
   device(index?: number): DevelopmentDevice;
   /** Every attempt on record, oldest first. */
   attempts(): Promise<readonly Attempt[]>;
-  /** Waits until an attempt has closed for a reason, within 10 s. @returns it, newest first. */
+  /** Waits until an attempt has closed for a reason. @returns it, newest first. */
   attempt(matches: (attempt: Attempt) => boolean): Promise<Attempt>;
   close(): Promise<void>;
 }
@@ -80,12 +81,13 @@ export async function startTestService(options: TestServiceOptions = {}): Promis
     },
     attempts,
     attempt: async (matches) => {
-      for (let tries = 0; tries < 200; tries++) {
-        const found = (await attempts()).findLast(matches);
-        if (found) return found;
-        await service.provisioner.sweep(timers.now());
-        await new Promise((resolve) => setTimeout(resolve, 50));
-      }
+      let found: Attempt | undefined;
+      await until(async () => {
+        found = (await attempts()).findLast(matches);
+        if (!found) await service.provisioner.sweep(timers.now());
+        return found !== undefined;
+      }).catch(() => undefined);
+      if (found) return found;
       throw new Error(`no such attempt among ${JSON.stringify(await attempts(), undefined, 1)}`);
     },
     close: async () => {

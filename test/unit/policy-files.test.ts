@@ -144,6 +144,11 @@ describe('a policy file that cannot work is refused with file, line, key and wha
       /psk\[1\]\.identity.*twice/,
     ],
     ['an owner key that is too short', `${x509}    ownerPskFile: short.hex\n`, /ownerPskFile.*16 to 64/],
+    [
+      'a shared owner key that is none',
+      `${x509}    ownerPskShared: true\n`,
+      /line 9, key groups\[0\]\.ownerPskShared.*ownerPsk/,
+    ],
     ['nothing to know devices by', '    enabled: true\n', /line 5, key groups\[0\].*anchors.*pins.*psk/],
     [
       "weights of a hub that is not the group's",
@@ -384,6 +389,11 @@ describe('what only deserves a warning', () => {
       'one key for many identities',
       "    psk: [{identity: 'gw-*', keyFile: psk.hex}]\n",
       /psk\[0\]: all devices of gw-\* have one key/,
+    ],
+    [
+      'one owner key for all devices',
+      `${x509}    ownerPskFile: psk.hex\n    ownerPskShared: true\n`,
+      /10 groups\[0\]\.ownerPskShared: all devices have one key, and who takes one apart has it/,
     ],
     [
       'a template that many devices share',

@@ -15,6 +15,7 @@ import type { HubAuthorization } from '../../../src/store/model.ts';
 import { deviceId, hubId, newIssuer, owner } from '../../support/cloud.ts';
 import { someHub } from '../../support/store-records.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
+import { until } from '../../support/until.ts';
 
 const secret = 'p+q/r=&%: secret';
 const claims = { ownerClaim: 'https://plgd.dev/owner', deviceIdClaim: 'https://plgd.dev/deviceId' };
@@ -222,13 +223,14 @@ async function failed(asked: Promise<unknown>): Promise<FirstbootError> {
 
 const tokenAnswer = (token: string): string => JSON.stringify({ access_token: token, token_type: 'bearer' });
 
-/** The machine's clock, with timers that fire when told. */
+/** A clock that stands still, with timers that fire when told. */
 function hurried(): Timers & { fire(): void; delays(): number[] } {
   const scheduled: { delay: number; wake: () => void }[] = [];
+  const now = Date.now();
   return {
-    now: () => Date.now(),
+    now: () => now,
     schedule(at, wake) {
-      scheduled.push({ delay: Math.round((at - Date.now()) / 100) * 100, wake });
+      scheduled.push({ delay: at - now, wake });
       return () => undefined;
     },
     fire: () => {
@@ -271,7 +273,7 @@ class Provider {
   }
 
   async reached(what: 'token'): Promise<void> {
-    while (this.count(what) === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    await until(() => this.count(what) > 0);
   }
 
   async close(): Promise<void> {

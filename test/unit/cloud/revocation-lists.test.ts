@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -201,8 +202,9 @@ describe("manufacturers' revocation lists by URL", () => {
 
   it('are given up at once when the service ends', async () => {
     server.removeAllListeners('request');
+    const asked = once(server, 'request');
     const working = lists.refresh();
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await asked;
     await lists.stop();
     await working;
     expect(await row()).toBeUndefined();

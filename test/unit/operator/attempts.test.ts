@@ -89,7 +89,7 @@ describe('attempts', () => {
       rows: [],
       next: undefined,
     });
-  }, 30_000);
+  });
 
   it('are named by the beginning of an id; one that fits many names some, and says how many more', async () => {
     for (let step = 0; step < 8; step++) await put(step);

@@ -38,6 +38,7 @@ const elsewhere: Partial<Record<ErrorCode, string | readonly [file: string, word
   'service.engine': 'unit/secure/engine-missing.test.ts',
   'service.config': 'unit/dialects/ocf.test.ts',
   'service.answer-too-large': ['scenario/revoked-credentials.test.ts', 'answer-too-large: '],
+  'service.backup': 'scenario/backup-failures.test.ts',
   'service.address-in-use': 'unit/cloud/issuer-server.test.ts',
   'operator.not-found': 'unit/operator/find.test.ts',
   'operator.ambiguous': 'unit/operator/find.test.ts',

@@ -345,6 +345,17 @@ describe('operations on devices', () => {
       expect([first, second, third].map(places)).toEqual([[5, 4], [3, 2], [1]]);
       expect(third.next).toBeUndefined();
 
+      // The same for the few that are called so.
+      const text = 'CN=device 3';
+      expect(places(await listDevices(bench.store, { text, sort }, { limit: 9 }))).toEqual([3]);
+      const [last, before] = [1008, 1007].map((n) => n + limits.operator.rowsSearched);
+      const common = { text: 'cn=DEVICE', sort } as const;
+      const end = await listDevices(bench.store, common, { limit: 2 });
+      expect(places(end)).toEqual([last, before].map((n = 0) => n + 1));
+      expect(places(await listDevices(bench.store, common, { limit: 1, after: end.next }))).toEqual([before]);
+      expect((await listDevices(bench.store, { text, state: 'pending' }, { limit: 9 })).rows).toHaveLength(1);
+      expect((await listDevices(bench.store, { text, state: 'active' }, { limit: 9 })).rows).toEqual([]);
+
       // However a page begins, it does not sort many, and goes on behind the one before.
       const many = { state: 'active', sort } as const;
       const read = vi.spyOn(bench.store, 'devicesBy');

@@ -91,6 +91,22 @@ describe('operations on groups', () => {
     expect(JSON.stringify(line)).not.toContain('c2VjcmV0');
   });
 
+  it('keep keys that are left out, but none of them becomes the key of all devices, or stops being it', async () => {
+    const key = 'c2VjcmV0c2VjcmV0c2VjcmV0';
+    await create(group(1, { ownerPsk: key }));
+    expect((await update(group(1, { ownerPsk: '', name: 'renamed' }))).result.ownerPsk).toBe(key);
+    const refused = { code: 'operator.input', evidence: { field: 'ownerPskShared' } };
+    await expect(update(group(1, { ownerPsk: '', ownerPskShared: true }))).rejects.toMatchObject(refused);
+    const shared = group(1, { ownerPsk: 'bmV3IG5ldyBuZXcgbmV3IG4=', ownerPskShared: true });
+    expect((await update(shared)).effects).toContain('group renamed: ownerPskShared changes');
+    expect((await update({ ...shared, ownerPsk: '', name: 'again' })).result).toMatchObject({
+      ownerPsk: shared.ownerPsk,
+      ownerPskShared: true,
+    });
+    await expect(update(group(1, { ownerPsk: '' }))).rejects.toMatchObject(refused);
+    expect((await update(group(1))).result.ownerPsk).toBeUndefined();
+  });
+
   it('do nothing, and write nothing, when an update changes nothing', async () => {
     await create(group(1));
     expect(await update(group(1))).toMatchObject({ applied: false, effects: [] });

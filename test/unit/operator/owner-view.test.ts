@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { days } from '../../../src/core/clock.ts';
 import { nilUuid } from '../../../src/core/ids.ts';
 import type { GuardedStore } from '../../../src/operator/change.ts';
 import { listCredentials } from '../../../src/operator/credentials.ts';
@@ -84,7 +85,7 @@ describe('the view of an owner', () => {
     expect(await refusal({ deletedTokens: [someUuid(45)] })).toBe(absent);
     expect(await refusal({ webhooks: [someWebhook(46, { ownerId: own, revision: 1 })] })).toBe(absent);
     expect(await refusal({ deletedWebhooks: [someUuid(46)] })).toBe(absent);
-    expect(await refusal({ deliveries: [someDelivery(someUuid(46), '1-1')] })).toBe(absent);
+    expect(await refusal({ revived: [someDelivery(someUuid(46), '1-1')] })).toBe(absent);
     const webhookId = someUuid(46);
     for (const read of [view.deliveryCounts({ webhookId }), view.lastDeliveryError(webhookId)]) {
       await expect(read).rejects.toMatchObject({ code: absent });
@@ -264,6 +265,33 @@ describe('the view of an owner', () => {
     ]);
     expect((await view.attempt(attemptId(1)))?.entries.at(-1)).toMatchObject({ refusal: told });
     expect(await view.attempt(attemptId(2))).toBeUndefined();
+  });
+
+  it('counts the credentials that it lists, also of a device that came from another owner or went to one', async () => {
+    const ends = startOfRecords + days(90);
+    const before = await bench.putCredential('a1', mine);
+    const theirView = ownerView(bench.store, other);
+    const agree = async (part: GuardedStore, serials: readonly string[]): Promise<void> => {
+      const { rows } = await listCredentials(part, {}, { now: startOfRecords, limit: 100 });
+      expect(rows.map(({ serial }) => serial)).toEqual(serials);
+      const alive = rows.filter(({ revoked }) => !revoked).length;
+      for (const [revoked, count] of [
+        [false, alive],
+        [true, serials.length - alive],
+      ] as const) {
+        const counts = await part.expiryCounts({ since: 0, until: ends + days(1), revoked });
+        expect(counts.reduce((sum, one) => sum + one.count, 0)).toBe(count);
+      }
+    };
+    await agree(view, [before.serial]);
+    await agree(theirView, [credential.serial]);
+    await transferDevice(bench, theirs.keyId, own);
+    await agree(view, [before.serial, credential.serial]);
+    await agree(theirView, []);
+    await bench.putCredential('c3', theirs);
+    await transferDevice(bench, mine.keyId, other);
+    await agree(view, [credential.serial, 'c3']);
+    await agree(theirView, [before.serial]);
   });
 
   it('fills its pages although most of what is there is of others', async () => {

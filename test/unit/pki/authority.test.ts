@@ -74,7 +74,7 @@ describe('the authority', () => {
   });
 
   it('appears whole or not at all: what a crash has left is neither used nor kept', async () => {
-    const leftover = join(parent, '.authority.new-crashed');
+    const leftover = join(parent, '.authority.new-0b1c6f7e-8d52-4a39-9c10-5e7f3a2b4d68');
     await mkdir(leftover);
     await writeFile(join(leftover, 'root-key.pem'), 'half a k');
     const { trustAnchors } = await loadOrCreateAuthority(folder, deps);

@@ -5,6 +5,7 @@ import { limits } from '../../../src/core/limits.ts';
 import type { SecureContext } from '../../../src/secure/association.ts';
 import { createSecureContext, engineStatistics } from '../../../src/secure/engine.ts';
 import { identityOf, makeCertificate, makePki, testTime, usage } from '../../support/chains.ts';
+import { until } from '../../support/until.ts';
 import { alertsOf, eventOf, messagesOf, Wire } from '../../support/wire.ts';
 
 setFlagsFromString('--expose-gc');
@@ -34,9 +35,14 @@ const clientOf = (transport: 'datagram' | 'stream'): SecureContext =>
     trust: { anchors, purpose: 'server' },
   });
 
-const idle = async (): Promise<void> => {
-  for (let i = 0; i < 500 && engineStatistics().jobs > 0; i++) await new Promise((resolve) => setTimeout(resolve, 2));
-};
+const idle = (): Promise<void> => until(() => engineStatistics().jobs === 0);
+
+/** Waits until no session is left, and no more contexts than there were. */
+const collected = (contexts = Number.POSITIVE_INFINITY): Promise<void> =>
+  until(() => {
+    collectGarbage();
+    return engineStatistics().sessions === 0 && engineStatistics().contexts <= contexts;
+  });
 
 describe.each(['datagram', 'stream'] as const)('handshakes on the pool, over a %s', (transport) => {
   it('come to the same end as on this thread', async () => {
@@ -126,11 +132,8 @@ describe.each(['datagram', 'stream'] as const)('handshakes on the pool, over a %
       wire = undefined;
       if (i % 10 === 0) collectGarbage();
     }
-    for (let i = 0; i < 100 && engineStatistics().sessions > 0; i++) {
-      await idle();
-      collectGarbage();
-      await new Promise((resolve) => setTimeout(resolve, 5));
-    }
+    await idle();
+    await collected();
     expect(engineStatistics()).toMatchObject({ sessions: 0, jobs: 0 });
   });
 });
@@ -140,11 +143,7 @@ it('associations and contexts that nobody holds are collected', async () => {
   (() => {
     for (let i = 0; i < 20; i++) new Wire(serverOf('stream'), clientOf('stream'));
   })();
-  for (let i = 0; i < 100 && (engineStatistics().sessions > 0 || engineStatistics().contexts > before); i++) {
-    await idle();
-    collectGarbage();
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-  expect(engineStatistics().sessions).toBe(0);
-  expect(engineStatistics().contexts).toBeLessThanOrEqual(before);
+  await idle();
+  await collected(before);
+  expect(engineStatistics()).toMatchObject({ sessions: 0, jobs: 0 });
 });
