@@ -6,6 +6,11 @@ import { isPrintable } from './selectors.ts';
 
 type Kind = 'group' | 'hub';
 
+interface Named {
+  readonly id: Uuid;
+  readonly name: string;
+}
+
 /** @throws FirstbootError operator.file-managed */
 export function requireOperatorManaged(
   kind: Kind,
@@ -24,8 +29,8 @@ export function requireOperatorManaged(
  */
 export function requireNewName(
   kind: Kind,
-  { id, name }: { readonly id: Uuid; readonly name: string },
-  rows: readonly { readonly id: Uuid; readonly name: string }[],
+  { id, name }: Named,
+  rows: readonly Named[],
   known: { readonly name: string } | undefined,
 ): void {
   if (!isPrintable(name)) {
@@ -35,16 +40,29 @@ export function requireNewName(
   if (sameId) {
     throw failure('operator.conflict', { [kind]: sameId.name, id }, `there is a ${kind} of this id: update that one`);
   }
+  requireFreeName(kind, { id, name }, rows, known);
+}
+
+/**
+ * That no other row has the name which a row takes with this.
+ * @param known what is there of the row; undefined: it is new
+ * @throws FirstbootError operator.conflict
+ */
+export function requireFreeName(
+  kind: Kind | 'webhook' | 'token',
+  { id, name }: Named,
+  rows: readonly Named[],
+  known: { readonly name: string } | undefined,
+): void {
   const namesake = known?.name === name ? undefined : rows.find((row) => row.id !== id && row.name === name);
-  if (namesake) {
-    throw failure('operator.conflict', { [kind]: name, id: namesake.id }, `another ${kind} has this name: choose one`);
-  }
+  if (!namesake) return;
+  throw failure('operator.conflict', { [kind]: name, id: namesake.id }, `another ${kind} has this name: choose one`);
 }
 
 /** What a write of a row says of its name, so that of two who take the same one at once one gets it. */
 export const takenName = (
   of: TakenName['of'],
-  { id, name }: { readonly id: Uuid; readonly name: string },
+  { id, name }: Named,
   known: { readonly name: string } | undefined,
 ): readonly TakenName[] => (known?.name === name ? [] : [{ of, id, name }]);
 

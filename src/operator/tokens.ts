@@ -9,6 +9,7 @@ import type { ApiToken } from '../store/model.ts';
 import type { Store } from '../store/store.ts';
 import { carryOut, type OperatorDeps, type Outcome } from './change.ts';
 import type { DryRun, ListedToken, TokenRequest } from './operations.ts';
+import { requireFreeName, takenName } from './policy-rows.ts';
 import { isPlainText } from './selectors.ts';
 import { newTokenText, tokenHash } from './token-text.ts';
 
@@ -33,13 +34,13 @@ export async function createToken(
   const outcome = await carryOut(
     deps,
     async () => {
-      const row: ApiToken = { ...(await newToken(store, request, now())), id, hash: tokenHash(token) };
+      const row: ApiToken = { ...(await newToken(store, id, request, now())), hash: tokenHash(token) };
       const { name, role, ownerId = null, expiresAt = null } = row;
       return {
         action: 'token.create',
         target: `token ${id}`,
         detail: { name, role, ownerId, expiresAt },
-        changes: { tokens: [row], names: [{ of: 'tokens', id, name }] },
+        changes: { tokens: [row], names: takenName('tokens', row, undefined) },
         effects: [effectOf(row)],
         result: listed(row),
       };
@@ -83,9 +84,10 @@ async function findToken(store: Pick<Store, 'tokens'>, which: string): Promise<A
 
 async function newToken(
   store: Pick<Store, 'tokens'>,
+  id: Uuid,
   { name, role, owner, expiresAt }: TokenRequest,
   now: Millis,
-): Promise<Omit<ApiToken, 'id' | 'hash'>> {
+): Promise<Omit<ApiToken, 'hash'>> {
   if (name === '' || name.length > limits.api.name || !isPlainText(name)) {
     throw failure('operator.input', { field: 'name' }, `write one line of 1 to ${limits.api.name} characters`);
   }
@@ -96,15 +98,12 @@ async function newToken(
     throw failure('operator.input', { field: 'expiresAt' }, 'write a time to come, ms since 1970');
   }
   const rows = await store.tokens.list();
-  const namesake = rows.find((row) => row.name === name);
-  if (namesake) {
-    throw failure('operator.conflict', { token: name, id: namesake.id }, 'another token has this name: choose one');
-  }
+  requireFreeName('token', { id, name }, rows, undefined);
   if (rows.length >= limits.api.tokens) {
     throw failure('operator.conflict', { tokens: rows.length }, 'revoke tokens that nobody uses any more');
   }
   const ownerId: Uuid | undefined = owner === undefined ? undefined : ownerNamed(owner.trim()).id;
-  return { name, role, ownerId, createdAt: now, expiresAt };
+  return { id, name, role, ownerId, createdAt: now, expiresAt };
 }
 
 const listed = ({ id, name, role, ownerId, createdAt, expiresAt }: ApiToken): ListedToken => ({

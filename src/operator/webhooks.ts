@@ -8,7 +8,7 @@ import type { Store } from '../store/store.ts';
 import { asStored, carryOut, type OperatorDeps, type Outcome, type RowOptions, requireRevision } from './change.ts';
 import { differences } from './difference.ts';
 import type { DryRun, ListPage, WebhookRequest, WebhookView } from './operations.ts';
-import { takenName } from './policy-rows.ts';
+import { requireFreeName, takenName } from './policy-rows.ts';
 import { everyDelivery, firstOf, type Page } from './scan.ts';
 import { isPlainText } from './selectors.ts';
 
@@ -218,11 +218,8 @@ function checkedSecret(text: string | undefined): string | undefined {
   throw failure('operator.input', { field: 'secret' }, fix);
 }
 
-function requireRoom({ id, name }: Webhook, rows: readonly Webhook[], known: Webhook | undefined): void {
-  const namesake = known?.name === name ? undefined : rows.find((row) => row.id !== id && row.name === name);
-  if (namesake) {
-    throw failure('operator.conflict', { webhook: name, id: namesake.id }, 'another webhook has this name: choose one');
-  }
+function requireRoom(webhook: Webhook, rows: readonly Webhook[], known: Webhook | undefined): void {
+  requireFreeName('webhook', webhook, rows, known);
   if (known === undefined && rows.length >= limits.api.webhooks) {
     throw failure('operator.conflict', { webhooks: rows.length }, 'delete webhooks that nobody needs any more');
   }

@@ -7,7 +7,7 @@ import type { GroupFormProps } from './group-draft.ts';
 
 /** Who may do what on the devices of a group: the standard list, or one of its own. */
 export function AccessEditor({ group: { acl }, onChange, complaint }: GroupFormProps) {
-  const { around, onEntry, onNew } = useEntryFocus();
+  const { around, onEntry } = useEntryFocus();
   // Whoever looks at the other choice finds the own list again.
   const [left, setLeft] = useState<readonly Entry[]>(standardAcl);
   const put = (entries: readonly Entry[]): void => onChange({ acl: [...entries] });
@@ -44,8 +44,7 @@ export function AccessEditor({ group: { acl }, onChange, complaint }: GroupFormP
                 onChange={(next) => put(acl.map((other, place) => (place === at ? next : other)))}
                 onTakeOut={() => {
                   put(acl.filter((_, place) => place !== at));
-                  if (acl.length > 1) onEntry(at, 'button');
-                  else onNew();
+                  onEntry(at, 'button');
                 }}
               />
             ))}

@@ -4,7 +4,10 @@ import { useLayoutEffect, useRef } from 'preact/hooks';
 export interface EntryFocus {
   /** Around the list (`.entries`) and what adds to it (`.entry-new`). */
   readonly around: RefObject<HTMLFieldSetElement | null>;
-  /** Once it is there, the first field of the entry at this place gets the focus; `button`: its last button. */
+  /**
+   * Once it is there, the first field of the entry at this place gets the focus; `button`: its last button. Behind the last entry
+   * that one; when there is none, as onNew.
+   */
   readonly onEntry: (at: number, on?: 'field' | 'button') => void;
   /** The field for a new one, or the button that makes one. */
   readonly onNew: () => void;
@@ -21,10 +24,11 @@ export function useEntryFocus(): EntryFocus {
     const entries = around.current.querySelectorAll<HTMLElement>(':scope > .entries > li');
     const entry = target === 'new' ? undefined : (entries[target.at] ?? entries[entries.length - 1]);
     const inside = entry ?? around.current.querySelector<HTMLElement>(':scope > .entry-new');
+    const onButton = entry !== undefined && target !== 'new' && target.on === 'button';
     const controls = inside?.querySelectorAll<HTMLElement>(
-      target !== 'new' && target.on === 'button' && entry ? 'button:enabled' : 'input, select, textarea, button',
+      onButton ? 'button:enabled' : 'input, select, textarea, button',
     );
-    const control = target !== 'new' && target.on === 'button' ? controls?.[controls.length - 1] : controls?.[0];
+    const control = controls?.[onButton ? controls.length - 1 : 0];
     control?.focus();
   });
   return {

@@ -59,8 +59,7 @@ export function HubsField(props: GroupFormProps) {
                 aria-label={`Take out ${nameIn(known, id)}`}
                 onClick={() => {
                   onChange({ hubs: hubs.filter((other) => other !== id) });
-                  if (hubs.length > 1) onEntry(at, 'button');
-                  else onNew();
+                  onEntry(at, 'button');
                 }}
               >
                 Take out

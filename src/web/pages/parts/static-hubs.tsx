@@ -20,7 +20,7 @@ export function StaticHubs({
   readonly known: readonly Named[];
   readonly onChange: (devices: readonly StaticHub[]) => void;
 }) {
-  const { around, onEntry, onNew } = useEntryFocus();
+  const { around, onEntry } = useEntryFocus();
   return (
     <FieldGroup
       legend="Devices and their hubs"
@@ -56,8 +56,7 @@ export function StaticHubs({
                 aria-label={`Take out entry ${at + 1}`}
                 onClick={() => {
                   onChange(devices.toSpliced(at, 1));
-                  if (devices.length > 1) onEntry(at, 'button');
-                  else onNew();
+                  onEntry(at, 'button');
                 }}
               >
                 Take out
